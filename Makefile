@@ -1,0 +1,58 @@
+# Every target sets up what it needs. Only Python 3.11 or newer, make and git are expected.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.ready
+PLUGINS := $(wildcard plugins/segserver-*)
+
+.PHONY: run test lint fix protos bench docs clean venv lock
+
+## Start the server with a sample population, evaluate some customers, print the answers, go on serving (ONCE=1: stop then).
+run: $(STAMP)
+	$(BIN)/segserver demo $(if $(ONCE),--once)
+
+## Every test: unit, property, differential, conformance, real server over real gRPC, documentation.
+test: $(STAMP)
+	$(BIN)/python -m pytest $(ARGS)
+
+## Style, types, import contracts, protos, stale generated files.
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(BIN)/python scripts/generate.py --check
+
+## Repair what can be repaired by machine.
+fix: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+## Generate Python from protos/.
+protos: $(STAMP)
+	$(BIN)/python scripts/generate.py
+
+## Speeds as ratios beside their yardsticks, as a table and as JSON.
+bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
+	$(BIN)/python -m bench $(ARGS)
+
+## Write the pinned versions anew from pyproject.toml and the plugins.
+lock: $(STAMP)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --upgrade --no-emit-index-url --no-emit-find-links --no-header --no-annotate --all-extras \
+		--python-version 3.11 --output-file constraints.txt pyproject.toml $(addsuffix /pyproject.toml,$(PLUGINS))
+
+venv: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "segserver needs Python 3.11 or newer; set PYTHON=")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]" \
+		$(foreach plugin,$(PLUGINS),--editable $(plugin))
+	touch $@
+
+clean:
+	rm -rf $(VENV) .data .mypy_cache .ruff_cache .pytest_cache .hypothesis build

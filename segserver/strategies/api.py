@@ -1,0 +1,139 @@
+"""The typed nouns that a plugin yields. They are data: the host compiles, isolates, labels and runs them.
+
+Example::
+
+    @hookimpl
+    def segserver_strategies():
+        yield Strategy(
+            name="demographic",
+            version="1.0.0",
+            attributes=[Attribute("birth_date", "timestamp", category="demographic")],
+            traits=[Trait("age", "int", rule="now.getFullYear() - demographic_birth_year")],
+            segments=[Segment("demographic/adults", rule="demographic.age >= 18")],
+        )
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from segserver.model import Category, TypeName, Value
+
+if TYPE_CHECKING:
+    import polars as pl
+
+API_VERSION = 1
+"""The version of this contract. A strategy made for another one is quarantined."""
+
+
+class Settings(BaseModel):
+    """The base of a strategy's settings: bands, thresholds and lists, each with its default.
+
+    A catalog overrides them under ``strategies: <name>:``; unknown keys are errors, and the resolved values are
+    part of the catalog's digest. Fields must survive ``model_dump(mode="json")``.
+    """
+
+    model_config = {"extra": "forbid", "frozen": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A typed input about a subject, with its privacy category.
+
+    Two strategies may declare one attribute when type and category agree: the subject has one birth date. ``purposes``
+    narrows the purposes that the category allows; ``None`` leaves them.
+    """
+
+    name: str
+    type: TypeName
+    category: Category | str
+    title: str = ""
+    purposes: Sequence[str] | None = None
+    values: Sequence[str] = ()
+    """For a string or list of string: the values allowed; empty allows all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """A typed value derived from attributes and other traits; rules read it as ``strategy.name``.
+
+    Exactly one of ``rule`` and ``function`` (or ``vectorized``) is given:
+
+    ``rule``
+        CEL over attributes, ``now``, and ``strategy.trait`` of this strategy or another.
+    ``function``
+        A pure function of the attributes in ``reads``, positionally, in that order. It is called only when all of
+        them are known, and returns the value, or ``None`` when there is none. In bulk it is called once for each
+        distinct input.
+    ``vectorized``
+        The same over columns: takes one ``polars.Series`` for each of ``reads``, without nulls, and returns a Series of the
+        same length. With ``vectorized`` alone, a single subject is a column of length one.
+    """
+
+    name: str
+    type: TypeName
+    title: str = ""
+    rule: str = ""
+    reads: Sequence[str] = ()
+    function: Callable[..., Value | None] | None = None
+    vectorized: Callable[..., pl.Series] | None = None
+    values: Sequence[str] = ()
+    """For a string or list of string: every value that the trait can take; empty when open."""
+    derives_special: bool = False
+    """Says openly that the trait reveals a special category (GDPR art. 9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A ready-made segment. A catalog may override or disable it by its id."""
+
+    id: str
+    rule: str
+    title: str = ""
+    purposes: Sequence[str] | None = None
+    """The purposes it serves; ``None`` means all that its attributes allow."""
+    owner: str = ""
+    tags: Sequence[str] = ()
+    exclusive_group: str = ""
+    priority: int = 0
+    """Within the exclusive group: the lowest number wins."""
+    minimum_audience: int | None = None
+    derives_special: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function that a plugin adds to CEL.
+
+    ``signature`` is CEL's own form, ``haversine(double, double, double, double) -> double``. ``function`` is the scalar form; it
+    is called with known values only, must be pure, and an exception makes the result unknown. ``vectorized`` takes and returns
+    ``polars.Series`` without nulls; without it, the scalar form is called once for each distinct input.
+    """
+
+    signature: str
+    function: Callable[..., Value]
+    vectorized: Callable[..., pl.Series] | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """One way of looking at customers: the attributes it reads, the traits it derives, the segments it offers.
+
+    ``traits`` and ``segments`` are sequences, or functions of the resolved settings where bands and thresholds shape them.
+    ``check`` is called once with the settings before the strategy is used; what it raises quarantines the strategy.
+    """
+
+    name: str
+    version: str
+    title: str = ""
+    api: int = API_VERSION
+    settings: type[Settings] = Settings
+    attributes: Sequence[Attribute] = ()
+    traits: Sequence[Trait] | Callable[[Any], Sequence[Trait]] = ()
+    segments: Sequence[Segment] | Callable[[Any], Sequence[Segment]] = ()
+    check: Callable[[Any], None] | None = field(default=None)
