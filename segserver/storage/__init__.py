@@ -1,0 +1,1 @@
+"""Where things are kept. Everything below this room is SQL; nothing above it is."""

@@ -1,0 +1,175 @@
+"""The one writer of a process: group commit, with the audit entries in the same transaction.
+
+A unit of work and the audit entries that tell of it become durable together or not at all. While one group is being
+flushed to disk, the next one gathers: under load, one ``fdatasync`` (about 170 µs) serves many callers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from sqlite_utils.utils import sqlite3
+
+from segserver.errors import SegserverError, Unavailable
+from segserver.storage.sqlite.database import Connection, Database, unavailable
+
+GROUP_UNITS_MAX = 256
+QUEUE_UNITS_MAX = 16_384
+
+Work = Callable[[Connection], Any]
+Appender = Callable[[Connection, Sequence[bytes]], Sequence[int]]
+"""Appends audit payloads inside the writer's transaction; returns one log index for each, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a durable unit left: the result of its work and the log index of each of its entries."""
+
+    result: Any
+    indexes: Sequence[int]
+
+
+class Unit:
+    """Work to do in one transaction, with the audit entries that go with it."""
+
+    __slots__ = ("done", "entries", "outcome", "work")
+
+    def __init__(self, work: Work | None, entries: Sequence[bytes], done: Callable[[Unit], None]) -> None:
+        self.work = work
+        self.entries = entries
+        self.done = done
+        self.outcome: Receipt | BaseException | None = None
+
+
+class Writer:
+    """A thread that owns the write connection.
+
+    A unit whose work raises is rolled back alone; the others of its group go on. When the commit itself fails (disk
+    full, read-only, I/O error), every unit of the group gets :class:`Unavailable` and nothing of it is stored.
+    """
+
+    def __init__(self, database: Database, append: Appender) -> None:
+        self._connection = database.connect()
+        self._append = append
+        self._queue: queue.Queue[Unit | None] = queue.Queue(QUEUE_UNITS_MAX)
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="segserver-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def queued(self) -> int:
+        """How many units wait."""
+        return self._queue.qsize()
+
+    async def write(self, work: Work | None = None, entries: Sequence[bytes] = ()) -> Receipt:
+        """Runs ``work`` and appends ``entries`` in one transaction; returns when both are on disk.
+
+        Raises what ``work`` raises, or :class:`Unavailable`. Cancelling the caller does not undo what was submitted.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Receipt] = loop.create_future()
+
+        def resolve(unit: Unit) -> None:
+            if future.cancelled():
+                return
+            if isinstance(unit.outcome, Receipt):
+                future.set_result(unit.outcome)
+            else:
+                future.set_exception(unit.outcome or Unavailable("the writer is closed"))
+
+        self._put(Unit(work, entries, lambda unit: loop.call_soon_threadsafe(resolve, unit)))
+        return await future
+
+    def write_blocking(self, work: Work | None = None, entries: Sequence[bytes] = ()) -> Receipt:
+        """The same for a thread without an event loop."""
+        future: Future[Receipt] = Future()
+
+        def resolve(unit: Unit) -> None:
+            if isinstance(unit.outcome, Receipt):
+                future.set_result(unit.outcome)
+            else:
+                future.set_exception(unit.outcome or Unavailable("the writer is closed"))
+
+        self._put(Unit(work, entries, resolve))
+        return future.result()
+
+    def close(self) -> None:
+        """Finishes what was submitted, then stops."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+            self._thread.join()
+            self._connection.close()
+
+    def _put(self, unit: Unit) -> None:
+        if self._closed:
+            raise Unavailable("the store is closing", reason="STORE_CLOSING")
+        try:
+            self._queue.put_nowait(unit)
+        except queue.Full:
+            raise Unavailable("too many writes wait for the disk", reason="WRITE_QUEUE_FULL") from None
+
+    def _run(self) -> None:
+        while (unit := self._queue.get()) is not None:
+            group = [unit]
+            last = False
+            while len(group) < GROUP_UNITS_MAX:
+                try:
+                    more = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    last = True
+                    break
+                group.append(more)
+            self._commit(group)
+            for member in group:
+                member.done(member)
+            if last:
+                return
+
+    def _commit(self, group: Sequence[Unit]) -> None:
+        """One transaction for the group; sets the outcome of every unit."""
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            results = [self._work(unit) for unit in group]
+            whole = [unit for unit in group if unit.outcome is None]
+            indexes = iter(self._append(connection, [entry for unit in whole for entry in unit.entries]))
+            receipts = [
+                Receipt(result, [next(indexes) for _ in unit.entries])
+                for unit, result in zip(group, results, strict=True)
+                if unit.outcome is None
+            ]
+            connection.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001  whatever failed, nothing of the group is stored and all must hear it
+            failure = error if isinstance(error, SegserverError) else unavailable(error)
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            for unit in group:
+                unit.outcome = unit.outcome or failure
+            return
+        for unit, receipt in zip(whole, receipts, strict=True):
+            unit.outcome = receipt
+
+    def _work(self, unit: Unit) -> Any:
+        if unit.work is None:
+            return None
+        connection = self._connection
+        connection.execute("SAVEPOINT unit")
+        try:
+            result = unit.work(connection)
+        except sqlite3.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001  the unit's own failure goes to its own caller
+            connection.execute("ROLLBACK TO unit")
+            unit.outcome = error
+            result = None
+        connection.execute("RELEASE unit")
+        return result
