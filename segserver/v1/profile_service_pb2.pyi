@@ -1,0 +1,79 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from segserver.v1 import value_pb2 as _value_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Profile(_message.Message):
+    __slots__ = ("subject_token", "attributes", "revision", "update_time")
+    SUBJECT_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    subject_token: str
+    attributes: _value_pb2.Attributes
+    revision: int
+    update_time: _timestamp_pb2.Timestamp
+    def __init__(self, subject_token: _Optional[str] = ..., attributes: _Optional[_Union[_value_pb2.Attributes, _Mapping]] = ..., revision: _Optional[int] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ProfileChange(_message.Message):
+    __slots__ = ("subject", "attributes", "removed")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    subject: _value_pb2.SubjectId
+    attributes: _value_pb2.Attributes
+    removed: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, subject: _Optional[_Union[_value_pb2.SubjectId, _Mapping]] = ..., attributes: _Optional[_Union[_value_pb2.Attributes, _Mapping]] = ..., removed: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class UpsertProfileRequest(_message.Message):
+    __slots__ = ("change",)
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    change: ProfileChange
+    def __init__(self, change: _Optional[_Union[ProfileChange, _Mapping]] = ...) -> None: ...
+
+class UpsertProfileResponse(_message.Message):
+    __slots__ = ("subject_token", "revision")
+    SUBJECT_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    subject_token: str
+    revision: int
+    def __init__(self, subject_token: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class BatchUpsertProfilesRequest(_message.Message):
+    __slots__ = ("changes",)
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    changes: _containers.RepeatedCompositeFieldContainer[ProfileChange]
+    def __init__(self, changes: _Optional[_Iterable[_Union[ProfileChange, _Mapping]]] = ...) -> None: ...
+
+class BatchUpsertProfilesResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[BatchUpsertResult]
+    def __init__(self, results: _Optional[_Iterable[_Union[BatchUpsertResult, _Mapping]]] = ...) -> None: ...
+
+class BatchUpsertResult(_message.Message):
+    __slots__ = ("profile", "error")
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    profile: UpsertProfileResponse
+    error: _value_pb2.Failure
+    def __init__(self, profile: _Optional[_Union[UpsertProfileResponse, _Mapping]] = ..., error: _Optional[_Union[_value_pb2.Failure, _Mapping]] = ...) -> None: ...
+
+class GetProfileRequest(_message.Message):
+    __slots__ = ("subject",)
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    subject: _value_pb2.SubjectId
+    def __init__(self, subject: _Optional[_Union[_value_pb2.SubjectId, _Mapping]] = ...) -> None: ...
+
+class GetProfileResponse(_message.Message):
+    __slots__ = ("profile",)
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    profile: Profile
+    def __init__(self, profile: _Optional[_Union[Profile, _Mapping]] = ...) -> None: ...
