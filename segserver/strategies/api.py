@@ -8,9 +8,11 @@ Example::
             name="demographic",
             version="1.0.0",
             attributes=[Attribute("birth_date", "timestamp", category="demographic")],
-            traits=[Trait("age", "int", rule="now.getFullYear() - demographic_birth_year")],
-            segments=[Segment("demographic/adults", rule="demographic.age >= 18")],
+            traits=[Trait("born_in_summer", "bool", rule="birth_date.getMonth() in [5, 6, 7]")],
+            segments=[Segment("demographic/summer-children", rule="demographic.born_in_summer")],
         )
+
+:mod:`segserver.strategies.testing` checks that a strategy keeps this contract.
 """
 
 from __future__ import annotations
@@ -33,8 +35,8 @@ API_VERSION = 1
 class Settings(BaseModel):
     """The base of a strategy's settings: bands, thresholds and lists, each with its default.
 
-    A catalog overrides them under ``strategies: <name>:``; unknown keys are errors, and the resolved values are
-    part of the catalog's digest. Fields must survive ``model_dump(mode="json")``.
+    A catalog overrides them under ``strategies: <name>:``; unknown keys are errors, and the resolved values
+    are part of the catalog's digest. Fields must survive ``model_dump(mode="json")``.
     """
 
     model_config = {"extra": "forbid", "frozen": True}
@@ -44,8 +46,8 @@ class Settings(BaseModel):
 class Attribute:
     """A typed input about a subject, with its privacy category.
 
-    Two strategies may declare one attribute when type and category agree: the subject has one birth date. ``purposes``
-    narrows the purposes that the category allows; ``None`` leaves them.
+    Two strategies may declare one attribute when type and category agree: the subject has one birth date.
+    ``purposes`` narrows the purposes that the category allows; ``None`` leaves them.
     """
 
     name: str
@@ -66,12 +68,19 @@ class Trait:
     ``rule``
         CEL over attributes, ``now``, and ``strategy.trait`` of this strategy or another.
     ``function``
-        A pure function of the attributes in ``reads``, positionally, in that order. It is called only when all of
-        them are known, and returns the value, or ``None`` when there is none. In bulk it is called once for each
-        distinct input.
+        A pure function of the attributes in ``reads``, positionally, in that order. It is called only when
+        all of them are known, and returns the value, or ``None`` when there is none. In bulk it is called
+        once for each distinct input. A timestamp comes as an aware datetime in UTC, a list of string as a
+        tuple.
     ``vectorized``
-        The same over columns: takes one ``polars.Series`` for each of ``reads``, without nulls, and returns a Series of the
-        same length. With ``vectorized`` alone, a single subject is a column of length one.
+        The same over columns: takes one ``polars.Series`` for each of ``reads``, without nulls, and returns
+        a Series of the same length and of the trait's type (``Boolean``, ``Int64``, ``Float64``,
+        ``String``, ``Datetime("us", "UTC")``, ``List(String)``), null where there is no value. With
+        ``vectorized`` alone, a single subject is a column of length one; with both, they agree on every
+        input.
+
+    An exception, a value of another type, a double that is not finite, or a string outside ``values`` makes
+    the trait unknown for that subject, with the reason STRATEGY_FAILED; the server goes on.
     """
 
     name: str
@@ -102,16 +111,21 @@ class Segment:
     priority: int = 0
     """Within the exclusive group: the lowest number wins."""
     minimum_audience: int | None = None
+    """The smallest audience about which a number may leave; ``None`` means 100, and the floor is 20."""
     derives_special: bool = False
+    """Says openly that the segment reveals a special category (GDPR art. 9)."""
+    legal_or_similar_effect: bool = False
+    """Says that membership has legal or similarly significant effects for the person (GDPR art. 22)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
     """A function that a plugin adds to CEL.
 
-    ``signature`` is CEL's own form, ``haversine(double, double, double, double) -> double``. ``function`` is the scalar form; it
-    is called with known values only, must be pure, and an exception makes the result unknown. ``vectorized`` takes and returns
-    ``polars.Series`` without nulls; without it, the scalar form is called once for each distinct input.
+    ``signature`` is CEL's own form, ``haversine(double, double, double, double) -> double``. ``function``
+    is the scalar form; it is called with known values only, must be pure, and an exception makes the result
+    unknown. ``vectorized`` takes and returns ``polars.Series`` without nulls; without it, the scalar form
+    is called once for each distinct input.
     """
 
     signature: str
@@ -122,10 +136,13 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """One way of looking at customers: the attributes it reads, the traits it derives, the segments it offers.
+    """One way of looking at customers: attributes that it reads, traits that it derives, segments that it
+    offers.
 
-    ``traits`` and ``segments`` are sequences, or functions of the resolved settings where bands and thresholds shape them.
-    ``check`` is called once with the settings before the strategy is used; what it raises quarantines the strategy.
+    ``traits`` and ``segments`` are sequences, or functions of the resolved settings where bands and
+    thresholds shape them. ``check`` is called with the resolved settings before the strategy is used: with
+    the defaults when the plugin is loaded, where what it raises quarantines the plugin, and with a
+    catalog's settings when that is compiled, where it is a problem of the catalog.
     """
 
     name: str

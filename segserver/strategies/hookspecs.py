@@ -14,7 +14,12 @@ def segserver_strategies() -> Iterable[Strategy]:  # type: ignore[empty-body]
 
         @hookimpl
         def segserver_strategies():
-            yield Strategy(name="loyalty", version="1.0.0", traits=[Trait("gold", "bool", rule="points > 1000")], …)
+            yield Strategy(
+                name="loyalty",
+                version="1.0.0",
+                attributes=[Attribute("points", "int", category="behavioral")],
+                traits=[Trait("gold", "bool", rule="points > 1000")],
+            )
     """
 
 

@@ -1,0 +1,193 @@
+"""What a strategy must be, beyond its Python types: checked when it is loaded and for each catalog."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from segserver.errors import InvalidInput, Violation
+from segserver.model import NAME, SEGMENT_ID, TYPE_NAMES, Category
+from segserver.strategies.api import API_VERSION, Attribute, Segment, Settings, Strategy, Trait
+
+MINIMUM_AUDIENCE_FLOOR = 20
+"""No segment may ask for a smaller minimum audience: a number about fewer people is about people."""
+
+RESERVED_NAMES = frozenset(
+    {
+        *(
+            "as",
+            "break",
+            "const",
+            "continue",
+            "else",
+            "false",
+            "for",
+            "function",
+            "if",
+            "import",
+            "in",
+            "let",
+        ),
+        *("loop", "namespace", "null", "package", "return", "true", "var", "void", "while"),
+        *("bool", "bytes", "double", "duration", "dyn", "int", "list", "map", "null_type", "string"),
+        *("timestamp", "type", "uint", "now", "segments"),
+    }
+)
+"""What a rule reads as something else: CEL's reserved words and types, ``now``, ``segments``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedStrategy:
+    """A strategy with its settings decided, and the traits and segments that follow from them."""
+
+    strategy: Strategy
+    settings: Settings
+    traits: tuple[Trait, ...]
+    segments: tuple[Segment, ...]
+
+    @property
+    def name(self) -> str:
+        """The strategy's name."""
+        return self.strategy.name
+
+
+def is_name(name: object) -> bool:
+    """Whether rules can read ``name`` as one identifier of ours."""
+    return isinstance(name, str) and NAME.fullmatch(name) is not None and name not in RESERVED_NAMES
+
+
+def is_segment_id(segment_id: object) -> bool:
+    """Whether ``segment_id`` has the form of an id, and rules can read the variable made of it."""
+    if not isinstance(segment_id, str) or len(segment_id) > 200 or not SEGMENT_ID.fullmatch(segment_id):
+        return False
+    return not {"in", "true", "false", "null"} & set(segment_id.split("/"))
+
+
+def problems(strategy: object) -> list[str]:
+    """What is wrong with a strategy before its settings are known; empty when nothing is."""
+    if not isinstance(strategy, Strategy):
+        return [f"the hook yielded {type(strategy).__name__}, not Strategy"]
+    if not is_name(strategy.name):
+        return [f"the strategy's name {strategy.name!r} is not a lower-case identifier, or is reserved"]
+    if strategy.api != API_VERSION:
+        return [
+            f"strategy {strategy.name} is made for API version {strategy.api}; this server has {API_VERSION}"
+        ]
+    found = [] if strategy.version else ["the version is empty"]
+    settings: object = strategy.settings
+    if not (isinstance(settings, type) and issubclass(settings, Settings)):
+        found.append("settings is not a subclass of Settings")
+    if strangers := _strangers("attributes", strategy.attributes, Attribute):
+        return [f"strategy {strategy.name}: {problem}" for problem in strangers]
+    found += _duplicates("attribute", [attribute.name for attribute in strategy.attributes])
+    for attribute in strategy.attributes:
+        found += [f"attribute {attribute.name}: {problem}" for problem in _attribute(attribute)]
+    return [f"strategy {strategy.name}: {problem}" for problem in found]
+
+
+def resolve(strategy: Strategy, settings: Mapping[str, Any] | None = None) -> ResolvedStrategy:
+    """The strategy under these settings.
+
+    Raises :class:`InvalidInput`, with one violation for each wrong setting (``field`` is its dotted path),
+    or for each wrong trait or segment (``field`` is empty: the settings can't be blamed for those alone).
+    """
+    try:
+        resolved = strategy.settings.model_validate(dict(settings or {}))
+    except ValidationError as error:
+        raise _invalid(
+            strategy, [(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors(include_input=False)]
+        ) from None
+    try:
+        if strategy.check is not None:
+            strategy.check(resolved)
+        traits = tuple(strategy.traits(resolved) if callable(strategy.traits) else strategy.traits)
+        segments = tuple(strategy.segments(resolved) if callable(strategy.segments) else strategy.segments)
+    except Exception as error:
+        raise _invalid(strategy, [("", f"{type(error).__name__}: {error}")]) from error
+    found = _traits(strategy, traits) + _segments(segments)
+    if found:
+        raise _invalid(strategy, [("", problem) for problem in found])
+    return ResolvedStrategy(strategy, resolved, traits, segments)
+
+
+def takes_defaults(strategy: Strategy) -> bool:
+    """Whether every setting of the strategy has a default."""
+    return not any(field.is_required() for field in strategy.settings.model_fields.values())
+
+
+def _invalid(strategy: Strategy, found: Iterable[tuple[str, str]]) -> InvalidInput:
+    violations = [Violation(field, message) for field, message in found]
+    text = "; ".join(f"{v.field}: {v.description}" if v.field else v.description for v in violations)
+    return InvalidInput(f"strategy {strategy.name}: {text}", reason="STRATEGY_INVALID", violations=violations)
+
+
+def _duplicates(kind: str, names: Sequence[str]) -> list[str]:
+    return [f"{kind} {name} is defined {count} times" for name, count in Counter(names).items() if count > 1]
+
+
+def _strangers(field: str, nouns: Sequence[object], noun: type) -> list[str]:
+    return [f"{field} hold {type(n).__name__}, not {noun.__name__}" for n in nouns if not isinstance(n, noun)]
+
+
+def _attribute(attribute: Attribute) -> Iterator[str]:
+    if not is_name(attribute.name):
+        yield "the name is not a lower-case identifier, or is reserved"
+    if attribute.type not in TYPE_NAMES:
+        yield f"unknown type {attribute.type!r}; use one of {', '.join(sorted(TYPE_NAMES))}"
+    if attribute.category not in list(Category):
+        yield f"unknown category {attribute.category!r}; use one of {', '.join(Category)}"
+    if attribute.values and attribute.type not in ("string", "list(string)"):
+        yield "only a string or a list of string can have values"
+
+
+def _traits(strategy: Strategy, traits: Sequence[Trait]) -> list[str]:
+    if strangers := _strangers("traits", traits, Trait):
+        return strangers
+    attributes = {attribute.name for attribute in strategy.attributes}
+    found = _duplicates("trait", [trait.name for trait in traits])
+    for trait in traits:
+        found += [f"trait {trait.name}: {problem}" for problem in _trait(trait, attributes)]
+    return found
+
+
+def _trait(trait: Trait, attributes: set[str]) -> Iterator[str]:
+    if not is_name(trait.name):
+        yield "the name is not a lower-case identifier, or is reserved"
+    if trait.type not in TYPE_NAMES:
+        yield f"unknown type {trait.type!r}; use one of {', '.join(sorted(TYPE_NAMES))}"
+    if trait.values and trait.type not in ("string", "list(string)"):
+        yield "only a string or a list of string can have values"
+    code = trait.function is not None or trait.vectorized is not None
+    if bool(trait.rule) == code:
+        yield "give either a rule, or a function (with or without a vectorized form)"
+    elif code and not trait.reads:
+        yield "a code trait names the attributes that it reads"
+    elif trait.rule and trait.reads:
+        yield "a rule says itself what it reads; leave reads empty"
+    if len(set(trait.reads)) < len(trait.reads):
+        yield "reads names an attribute twice"
+    for name in trait.reads:
+        if name not in attributes:
+            yield f"reads {name}, which the strategy does not declare as an attribute"
+
+
+def _segments(segments: Sequence[Segment]) -> list[str]:
+    if strangers := _strangers("segments", segments, Segment):
+        return strangers
+    found = _duplicates("segment", [segment.id for segment in segments])
+    for segment in segments:
+        found += [f"segment {segment.id}: {problem}" for problem in _segment(segment)]
+    return found
+
+
+def _segment(segment: Segment) -> Iterator[str]:
+    if not is_segment_id(segment.id):
+        yield "the id is not lower-case words joined by - and separated by /"
+    if not segment.rule.strip():
+        yield "the rule is empty"
+    if segment.minimum_audience is not None and segment.minimum_audience < MINIMUM_AUDIENCE_FLOOR:
+        yield f"the minimum audience is below the floor of {MINIMUM_AUDIENCE_FLOOR}"

@@ -1,0 +1,219 @@
+"""Finds the plugins, loads each alone, and says why it left one out.
+
+A plugin is the object behind an entry point of the group ``segserver``. Whatever goes wrong with it (an
+error at import, a hook that raises, a hook that no one calls, a wrong API version, an invalid noun, a name
+that another plugin defines too) puts the whole plugin in quarantine: nothing of it is used, and its reason
+is listed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from importlib.metadata import entry_points as installed_entry_points
+from typing import TypeVar
+
+import pluggy
+
+from segserver.errors import FailedPrecondition, InvalidInput
+from segserver.strategies import PROJECT, contract, hookspecs
+from segserver.strategies.api import Function, Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The entry point of a plugin, and the distribution that brought it (empty for an object in memory)."""
+
+    plugin: str
+    distribution: str = ""
+    version: str = ""
+
+    def __str__(self) -> str:
+        if not self.distribution:
+            return f"plugin {self.plugin}"
+        return f"plugin {self.plugin} of {self.distribution} {self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledStrategy:
+    """A strategy and where it came from."""
+
+    strategy: Strategy
+    origin: Origin
+
+    @property
+    def name(self) -> str:
+        """The strategy's name."""
+        return self.strategy.name
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledFunction:
+    """A function for rules and where it came from."""
+
+    function: Function
+    origin: Origin
+
+    @property
+    def name(self) -> str:
+        """The function's name in rules."""
+        return function_name(self.function)
+
+
+_Installed = TypeVar("_Installed", InstalledStrategy, InstalledFunction)
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A plugin that is not used, and why."""
+
+    origin: Origin
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.origin}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What the plugins brought, sorted by name."""
+
+    strategies: tuple[InstalledStrategy, ...] = ()
+    functions: tuple[InstalledFunction, ...] = ()
+    quarantined: tuple[Quarantined, ...] = ()
+
+    def strategy(self, name: str) -> InstalledStrategy | None:
+        """The strategy of this name, if one is installed."""
+        return next((installed for installed in self.strategies if installed.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plugin:
+    """A plugin that is sound by itself; others may still define the same names."""
+
+    origin: Origin
+    strategies: tuple[Strategy, ...]
+    functions: tuple[Function, ...]
+
+    def names(self) -> Iterator[str]:
+        yield from (f"strategy {strategy.name}" for strategy in self.strategies)
+        yield from (f"function {function_name(function)}" for function in self.functions)
+
+
+def function_name(function: Function) -> str:
+    """The name in a CEL signature: ``luhn_valid`` of ``luhn_valid(string) -> bool``."""
+    return function.signature.partition("(")[0].strip()
+
+
+def load(
+    entry_points: Iterable[EntryPoint] | None = None, extra: Sequence[object] = (), *, strict: bool = False
+) -> Installed:
+    """Loads every plugin, each alone.
+
+    ``entry_points`` defaults to all of the group ``segserver``; ``extra`` holds plugin objects (modules or
+    instances) that need no installation. With ``strict``, a quarantined plugin raises
+    :class:`FailedPrecondition` with all the reasons.
+
+    When two plugins define one name, both are quarantined: which of them is meant can't be known, and
+    neither may take the other's place by the accident of its name.
+    """
+    sound: list[_Plugin] = []
+    quarantined: list[Quarantined] = []
+    for origin, source in _sources(entry_points, extra):
+        try:
+            sound.append(_load(origin, source))
+        except (Exception, SystemExit) as error:
+            quarantined.append(Quarantined(origin, _reason(error)))
+    clashes = _clashes(sound)
+    quarantined += [Quarantined(plugin.origin, reason) for plugin, reason in clashes]
+    clashing = {id(plugin) for plugin, _ in clashes}
+    usable = [plugin for plugin in sound if id(plugin) not in clashing]
+    if strict and quarantined:
+        reasons = "; ".join(str(entry) for entry in quarantined)
+        raise FailedPrecondition(f"a plugin can't be used: {reasons}", reason="PLUGIN_QUARANTINED")
+    return Installed(
+        strategies=_sorted(
+            InstalledStrategy(s, plugin.origin) for plugin in usable for s in plugin.strategies
+        ),
+        functions=_sorted(InstalledFunction(f, plugin.origin) for plugin in usable for f in plugin.functions),
+        quarantined=tuple(sorted(quarantined, key=lambda q: (q.origin.plugin, q.origin.distribution))),
+    )
+
+
+class _NotAPluginError(Exception):
+    """The plugin breaks the contract; the message is the reason for its quarantine."""
+
+
+def _sources(
+    points: Iterable[EntryPoint] | None, extra: Sequence[object]
+) -> Iterator[tuple[Origin, EntryPoint | object]]:
+    found = installed_entry_points(group=PROJECT) if points is None else points
+    for point in sorted(found, key=lambda p: (p.name, p.value)):
+        dist = point.dist
+        yield (Origin(point.name, dist.name, dist.version) if dist else Origin(point.name)), point
+    for plugin in extra:
+        yield Origin(str(getattr(plugin, "__name__", type(plugin).__name__))), plugin
+
+
+def _load(origin: Origin, source: EntryPoint | object) -> _Plugin:
+    """One plugin, in a pluggy manager of its own that is dropped afterwards: nothing stays
+    half-registered."""
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    loaded = source.load() if isinstance(source, EntryPoint) else source
+    manager.register(loaded, origin.plugin)
+    manager.check_pending()
+    if not manager.get_hookcallers(loaded):
+        raise _NotAPluginError("it implements no hook")
+    plugin = _Plugin(
+        origin,
+        strategies=tuple(s for yielded in manager.hook.segserver_strategies() for s in yielded),
+        functions=tuple(f for yielded in manager.hook.segserver_functions() for f in yielded),
+    )
+    if problems := list(_problems(plugin)):
+        raise _NotAPluginError("; ".join(problems))
+    return plugin
+
+
+def _problems(plugin: _Plugin) -> Iterator[str]:
+    found = [problem for strategy in plugin.strategies for problem in contract.problems(strategy)]
+    found += [
+        f"the hook yielded {type(function).__name__}, not Function"
+        for function in plugin.functions
+        if not isinstance(function, Function)
+    ]
+    if found:
+        yield from found
+        return
+    for strategy in plugin.strategies:
+        if contract.takes_defaults(strategy):
+            contract.resolve(strategy)
+    names = list(plugin.names())
+    yield from (f"it defines {name} twice" for name in sorted({n for n in names if names.count(n) > 1}))
+
+
+def _clashes(plugins: Sequence[_Plugin]) -> list[tuple[_Plugin, str]]:
+    owners: dict[str, list[_Plugin]] = defaultdict(list)
+    for plugin in plugins:
+        for name in plugin.names():
+            owners[name].append(plugin)
+    reasons: dict[int, list[str]] = defaultdict(list)
+    for name, claimants in sorted(owners.items()):
+        if len(claimants) > 1:
+            named = " and by ".join(str(plugin.origin) for plugin in claimants)
+            reason = f"{name} is defined by {named}; uninstall one of them"
+            for plugin in claimants:
+                reasons[id(plugin)].append(reason)
+    return [(plugin, "; ".join(reasons[id(plugin)])) for plugin in plugins if id(plugin) in reasons]
+
+
+def _reason(error: BaseException) -> str:
+    """At import a plugin holds code, and no customer's data, so its own words may be shown."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, _NotAPluginError | InvalidInput) else f"{type(error).__name__}: {text}"
+
+
+def _sorted(found: Iterable[_Installed]) -> tuple[_Installed, ...]:
+    return tuple(sorted(found, key=lambda installed: installed.name))
