@@ -39,7 +39,7 @@ class Settings(BaseModel):
     are part of the catalog's digest. Fields must survive ``model_dump(mode="json")``.
     """
 
-    model_config = {"extra": "forbid", "frozen": True}
+    model_config = {"extra": "forbid", "frozen": True, "validate_default": True}
 
 
 @dataclass(frozen=True, slots=True)
