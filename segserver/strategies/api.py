@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from segserver.model import Category, TypeName, Value
+from segserver.rules.functions import Function as Function
 
 if TYPE_CHECKING:
     import polars as pl
@@ -116,22 +117,6 @@ class Segment:
     """Says openly that the segment reveals a special category (GDPR art. 9)."""
     legal_or_similar_effect: bool = False
     """Says that membership has legal or similarly significant effects for the person (GDPR art. 22)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """A function that a plugin adds to CEL.
-
-    ``signature`` is CEL's own form, ``haversine(double, double, double, double) -> double``. ``function``
-    is the scalar form; it is called with known values only, must be pure, and an exception makes the result
-    unknown. ``vectorized`` takes and returns ``polars.Series`` without nulls; without it, the scalar form
-    is called once for each distinct input.
-    """
-
-    signature: str
-    function: Callable[..., Value]
-    vectorized: Callable[..., pl.Series] | None = None
-    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,24 @@
+"""Computes calls of literals once, when a rule is read."""
+
+from __future__ import annotations
+
+from segserver.rules.scalars import SCALARS
+from segserver.rules.times import is_too_fine
+from segserver.rules.tree import Call, Literal, Node, refuse
+
+
+def fold(call: Call, text: str) -> Node:
+    """A literal in place of a call whose arguments are literals and that has a value; else the call.
+
+    An error (``1 / 0``) stays a call, and is unknown at evaluation. Raises
+    :class:`~segserver.errors.RuleError` for a literal time finer than a microsecond, which could not be kept
+    exactly.
+    """
+    scalar = SCALARS.get(call.overload)
+    if scalar is None or not all(isinstance(arg, Literal) for arg in call.args):
+        return call
+    values = [arg.value for arg in call.args if isinstance(arg, Literal)]
+    if call.overload in ("string_to_timestamp", "string_to_duration") and is_too_fine(values[0]):
+        raise refuse(text, "times finer than a microsecond are not supported", call.line, call.column)
+    value = scalar(*values)
+    return call if value is None else Literal(call.type, value, line=call.line, column=call.column)
