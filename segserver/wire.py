@@ -58,7 +58,7 @@ def attributes_to_proto(attributes: Mapping[str, Value], field: str = "attribute
     """Attribute values by name as a message; wrong ones are reported together.
 
     Raises:
-        InvalidInput: with a violation ``field.name`` for each value that :func:`value_to_proto` refuses.
+        InvalidInput: with a violation ``field.values[name]`` for each value that :func:`value_to_proto` refuses.
     """
     return value_pb2.Attributes(values=_each(attributes, value_to_proto, field))
 
@@ -67,7 +67,7 @@ def attributes_from_proto(message: value_pb2.Attributes, field: str = "attribute
     """The attribute values in ``message`` by name; wrong ones are reported together.
 
     Raises:
-        InvalidInput: with a violation ``field.name`` for each value that :func:`value_from_proto` refuses.
+        InvalidInput: with a violation ``field.values[name]`` for each value that :func:`value_from_proto` refuses.
     """
     return _each(message.values, value_from_proto, field)
 
@@ -94,12 +94,18 @@ def timestamp_from_proto(message: Timestamp, field: str = "time") -> dt.datetime
         InvalidInput: about ``field``, for a time outside the years 1 to 9999, malformed nanos, or a fraction
             finer than a microsecond: a datetime can't hold it, and rounding could turn a comparison around.
     """
+    return _EPOCH + dt.timedelta(microseconds=timestamp_us_from_proto(message, field))
+
+
+def timestamp_us_from_proto(message: Timestamp, field: str = "time") -> int:
+    """The moment in ``message`` as microseconds since the epoch; raises as :func:`timestamp_from_proto` does."""
     seconds, nanos = message.seconds, message.nanos
     if not _SECONDS_MIN <= seconds <= _SECONDS_MAX or not 0 <= nanos <= 999_999_999:
         raise InvalidInput.of(field, "expected a time in the years 1 to 9999", reason="VALUE_TYPE_MISMATCH")
-    if nanos % 1_000:
+    microseconds, rest = divmod(nanos, 1_000)
+    if rest:
         raise InvalidInput.of(field, "finer than a microsecond", reason="VALUE_TYPE_MISMATCH")
-    return _EPOCH + dt.timedelta(seconds=seconds, microseconds=nanos // 1_000)
+    return seconds * 1_000_000 + microseconds
 
 
 def _each(values: Mapping[str, Any], convert: Callable[[Any, str], Any], field: str) -> dict[str, Any]:
@@ -116,7 +122,7 @@ def _each_named(values: Mapping[str, Any], convert: Callable[[Any, str], Any], f
     reason = ""
     for name, value in values.items():
         try:
-            converted[name] = convert(value, f"{field}.{name}")
+            converted[name] = convert(value, f"{field}.values[{name}]")
         except InvalidInput as error:
             violations += error.violations
             reason = reason or error.reason
