@@ -1,0 +1,1 @@
+"""The audit log: what it records, and how anyone can prove it."""

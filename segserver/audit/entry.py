@@ -1,0 +1,166 @@
+"""What one entry says, and the bytes that are hashed and stored for it.
+
+An entry is JSON in one canonical form: fields in the order of this file, absent when empty, mappings sorted
+by key, no spaces, UTF-8. The stored bytes are the entry: whoever verifies hashes them as they are and never
+encodes again. ``v`` is the version of this form; a reader refuses one that it does not know.
+
+An entry holds pseudonyms, names, versions, digests, reasons and outcomes, and never a value.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from segserver.errors import IntegrityError, InvalidInput, LimitExceeded
+
+PAYLOAD_BYTES_MAX = 64 * 1024
+
+
+class Kind(StrEnum):
+    """What happened."""
+
+    EVALUATION = "evaluation"
+    BATCH_EVALUATION = "batch_evaluation"
+    EXPLAIN = "explain"
+    PROFILE_WRITTEN = "profile_written"
+    PROFILE_READ = "profile_read"
+    CONSENT_RECORDED = "consent_recorded"
+    CONSENT_WITHDRAWN = "consent_withdrawn"
+    OBJECTION = "objection"
+    SIGNAL = "signal"
+    SUBJECT_EXPORTED = "subject_exported"
+    SUBJECT_ERASED = "subject_erased"
+    SUBJECT_RESTRICTED = "subject_restricted"
+    SUBJECT_REIDENTIFIED = "subject_reidentified"
+    CATALOG_PUBLISHED = "catalog_published"
+    KEY_ROTATED = "key_rotated"
+    KEY_RETIRED = "key_retired"
+    STRATEGY_QUARANTINED = "strategy_quarantined"
+    ACCESS_DENIED = "access_denied"
+    AUDIT_READ = "audit_read"
+    AUDIT_EXPORTED = "audit_exported"
+    AUDIT_PRUNED = "audit_pruned"
+    SERVER_STARTED = "server_started"
+    SERVER_STOPPED = "server_stopped"
+
+
+class Outcomes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The segments that were asked for, by outcome.
+
+    ``others`` keeps an answer about a whole catalog small: the outcome of every segment that the catalog
+    offers for the purpose and that no list names. It is empty when the lists are complete.
+    """
+
+    member: tuple[str, ...] = ()
+    not_member: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
+    others: str = ""
+
+
+NO_OUTCOMES = Outcomes()
+
+
+class Entry(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    tag_field="v",
+    tag=1,
+):
+    """One record of the log. Empty means that it does not apply to this kind.
+
+    Names are segment ids, attribute names, purposes and callers as the catalog and the guard know them.
+    """
+
+    time: str
+    """When it happened: RFC 3339 in UTC with microseconds; see :func:`timestamp`."""
+    kind: Kind
+    caller: str = ""
+    request_id: str = ""
+    """The evaluation id, or the id of the call."""
+    purpose: str = ""
+    legal_basis: str = ""
+    subject: str = ""
+    """The subject's audit pseudonym, a token; never a raw id."""
+    result: str = "OK"
+    """``OK``, or the stable reason of the error that the caller got."""
+    segments: Outcomes = NO_OUTCOMES
+    read: tuple[str, ...] = ()
+    """The attributes and computed attributes that the answer could depend on, withheld and missing ones
+    too.
+    """
+    missing: tuple[str, ...] = ()
+    """Those of ``read`` for which there was no value."""
+    withheld: Mapping[str, tuple[str, ...]] = {}
+    """Those of ``read`` that privacy hid, by reason code."""
+    failed: Mapping[str, tuple[str, ...]] = {}
+    """Traits and segments that could not be computed, by reason code (``STRATEGY_FAILED``, ``ERROR``)."""
+    consent: str = ""
+    """The id of the consent record that was relied on."""
+    catalog: str = ""
+    """The digest of the catalog, which fixes every rule, setting and strategy version."""
+    strategies: Mapping[str, str] = {}
+    """Versions of the strategies by name, where the digest does not say enough to a reader without the
+    catalog.
+    """
+    inputs: str = ""
+    """A keyed digest of the visible inputs: equal inputs are recognized, and none can be guessed without
+    the key.
+    """
+    subjects: int = 0
+    """In a batch: how many subjects were evaluated."""
+    results_root: str = ""
+    """In a batch: the Merkle root over every subject's result, in hexadecimal."""
+    details: Mapping[str, str] = {}
+    """What else this kind tells: a key's version, the denied method, the filters of an audit read."""
+
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+_DECODER = msgspec.json.Decoder(Entry)
+
+
+def encode(entry: Entry) -> bytes:
+    """The canonical bytes of an entry: what is hashed and stored.
+
+    Raises :class:`LimitExceeded` above 64 KiB, :class:`InvalidInput` for text that is not valid Unicode.
+    """
+    try:
+        payload = _ENCODER.encode(entry)
+    except UnicodeEncodeError:
+        raise InvalidInput("an audit entry's text is not valid Unicode", reason="ENTRY_INVALID") from None
+    if len(payload) > PAYLOAD_BYTES_MAX:
+        raise LimitExceeded(
+            f"an audit entry of {len(payload)} bytes is above the limit of {PAYLOAD_BYTES_MAX}",
+            reason="ENTRY_TOO_LARGE",
+            metadata={"limit": "audit_payload_bytes", "value": str(PAYLOAD_BYTES_MAX)},
+        )
+    return payload
+
+
+def decode(payload: bytes) -> Entry:
+    """The entry in these bytes. Raises :class:`IntegrityError` for bytes that are none of a known version."""
+    try:
+        return _DECODER.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise IntegrityError(
+            "a payload is no audit entry of a known version", reason="ENTRY_INVALID"
+        ) from None
+
+
+def timestamp(time: dt.datetime) -> str:
+    """The form of times in entries, such as ``2026-07-04T12:00:00.000000Z``.
+
+    Its width is fixed, so text order is time order. Raises :class:`InvalidInput` for a time without a zone.
+    """
+    if time.tzinfo is None:
+        raise InvalidInput("an audit entry's time needs a time zone", reason="ENTRY_INVALID")
+    if time.tzinfo is not dt.UTC:
+        time = time.astimezone(dt.UTC)
+    return time.isoformat(timespec="microseconds")[:26] + "Z"
