@@ -58,7 +58,7 @@ def attributes_to_proto(attributes: Mapping[str, Value], field: str = "attribute
     """Attribute values by name as a message; wrong ones are reported together.
 
     Raises:
-        InvalidInput: with a violation ``field.values[name]`` for each value that :func:`value_to_proto` refuses.
+        InvalidInput: with a violation ``field.values[name]`` for each value that is refused.
     """
     return value_pb2.Attributes(values=_each(attributes, value_to_proto, field))
 
@@ -67,7 +67,7 @@ def attributes_from_proto(message: value_pb2.Attributes, field: str = "attribute
     """The attribute values in ``message`` by name; wrong ones are reported together.
 
     Raises:
-        InvalidInput: with a violation ``field.values[name]`` for each value that :func:`value_from_proto` refuses.
+        InvalidInput: with a violation ``field.values[name]`` for each value that is refused.
     """
     return _each(message.values, value_from_proto, field)
 
@@ -98,7 +98,7 @@ def timestamp_from_proto(message: Timestamp, field: str = "time") -> dt.datetime
 
 
 def timestamp_us_from_proto(message: Timestamp, field: str = "time") -> int:
-    """The moment in ``message`` as microseconds since the epoch; raises as :func:`timestamp_from_proto` does."""
+    """The moment in ``message`` as microseconds since the epoch; raises like :func:`timestamp_from_proto`."""
     seconds, nanos = message.seconds, message.nanos
     if not _SECONDS_MIN <= seconds <= _SECONDS_MAX or not 0 <= nanos <= 999_999_999:
         raise InvalidInput.of(field, "expected a time in the years 1 to 9999", reason="VALUE_TYPE_MISMATCH")

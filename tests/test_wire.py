@@ -134,8 +134,8 @@ def test_all_wrong_attributes_are_reported_at_once():
     with pytest.raises(InvalidInput) as caught:
         attributes_from_proto(message)
     assert {violation.field for violation in caught.value.violations} == {
-        "attributes.empty",
-        "attributes.nan",
+        "attributes.values[empty]",
+        "attributes.values[nan]",
     }
 
 
