@@ -1,0 +1,106 @@
+"""Settings of a server: defaults, then a TOML file, then the command line. Every limit is here, with its unit in its name."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from segserver.errors import InvalidInput, Violation
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Limits(_Section):
+    """What a request may bring. A request beyond a limit gets an error that names the limit and its value."""
+
+    message_bytes_max: int = Field(4 * 1024 * 1024, ge=1024)
+    """One gRPC message."""
+    batch_subjects_max: int = Field(1_000, ge=1)
+    """Subjects of one batch call."""
+    request_segments_max: int = Field(1_000, ge=1)
+    """Segments that a request names."""
+    request_attributes_max: int = Field(256, ge=1)
+    """Attributes that a request brings for one subject."""
+    subject_id_bytes_max: int = Field(512, ge=1)
+    """A raw subject id."""
+    string_bytes_max: int = Field(65_536, ge=1)
+    """One string value, in UTF-8."""
+    list_items_max: int = Field(1_000, ge=1)
+    """Items of one list value."""
+    profile_bytes_max: int = Field(262_144, ge=1)
+    """One profile, encoded."""
+    catalog_bytes_max: int = Field(4 * 1024 * 1024, ge=1024)
+    """All documents of a catalog."""
+    concurrent_calls_max: int = Field(1_024, ge=1)
+    """Calls in progress in one worker; one more gets RESOURCE_EXHAUSTED at once."""
+
+
+class Config(_Section):
+    """A server's settings.
+
+    ``data_dir`` holds the database, the keyring and, for development, the caller's key. ``listen`` is ``host:port``; port 0
+    takes a free one. ``catalog_dir``, where given, is published at the start when it differs from what serves.
+    """
+
+    data_dir: Path = Path(".data")
+    listen: str = "127.0.0.1:50051"
+    catalog_dir: Path | None = None
+    dev: bool = False
+    """Make a keyring and a caller with all roles where there are none: for trials on one machine."""
+    strict: bool = False
+    """A quarantined plugin stops the start."""
+    reflection: bool = False
+    """Serve the gRPC reflection service."""
+    phone_region: str = Field("", pattern=r"^([A-Z]{2})?$")
+    """The region of phone numbers given without a country code (ISO 3166-1 alpha-2); empty refuses them."""
+    limits: Limits = Limits()
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file."""
+        return self.data_dir / "segserver.db"
+
+    @property
+    def keyring_path(self) -> Path:
+        """The file keyring."""
+        return self.data_dir / "keyring.json"
+
+    @property
+    def dev_key_path(self) -> Path:
+        """The API key of the development caller."""
+        return self.data_dir / "dev.key"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        host = self.listen.rpartition(":")[0].strip("[]")
+        return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def load(path: Path | None = None, **overrides: Any) -> Config:
+    """Settings from a TOML file, with ``overrides`` (those that are not ``None``) on top.
+
+    Raises :class:`InvalidInput` that names every wrong setting.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InvalidInput(f"{path}: {error.strerror}", reason="CONFIG_INVALID") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"{path}: {error}", reason="CONFIG_INVALID") from error
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        violations = [
+            Violation(".".join(map(str, item["loc"])), item["msg"]) for item in error.errors(include_url=False)
+        ]
+        text = "; ".join(f"{v.field}: {v.description}" for v in violations)
+        raise InvalidInput(f"the settings are wrong: {text}", reason="CONFIG_INVALID", violations=violations) from error

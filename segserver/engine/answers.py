@@ -1,0 +1,58 @@
+"""What the engine answers with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from segserver.errors import SegserverError
+from segserver.model import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentResult:
+    """The outcome for one segment, with what stood in the way of settling it.
+
+    ``missing`` names attributes without a value; ``withheld`` pairs an attribute with its reason code; ``reason`` is
+    ``ERROR`` or ``STRATEGY_FAILED`` where data alone do not explain an UNKNOWN.
+    """
+
+    segment: str
+    outcome: Outcome
+    missing: tuple[str, ...] = ()
+    withheld: tuple[tuple[str, str], ...] = ()
+    reason: str = ""
+    failed_traits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The answer for one subject. ``time_us`` is microseconds since the epoch, UTC."""
+
+    evaluation_id: str
+    time_us: int
+    catalog_digest: str
+    subject_token: str
+    results: Sequence[SegmentResult] = field(default_factory=list)
+
+
+BatchAnswer = Evaluation | SegserverError
+"""One subject's part of a batch: the answer, or why there is none."""
+
+ERROR = "ERROR"
+STRATEGY_FAILED = "STRATEGY_FAILED"
+
+
+def new_evaluation_id(time_us: int) -> str:
+    """A UUID of version 7 (RFC 9562, section 5.7): ordered by time, 74 random bits."""
+    random = int.from_bytes(os.urandom(10), "big")
+    value = (
+        ((time_us // 1000) & (2**48 - 1)) << 80
+        | 0x7 << 76
+        | (random >> 68) << 64
+        | 0b10 << 62
+        | (random & (2**62 - 1))
+    )
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,82 @@
+"""Callers and the hashes of their API keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlite_utils.migrations import Migrations
+
+from segserver.errors import Conflict, NotFound
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database as Utils
+
+    from segserver.storage.sqlite.database import Connection
+
+migrations = Migrations("segserver.callers")
+
+
+@migrations()
+def m001_create(db: Utils) -> None:
+    """A caller has one key; only its SHA-256 is kept, which is enough for 256 random bits."""
+    db.execute(
+        "CREATE TABLE callers (name TEXT PRIMARY KEY, key_hash BLOB NOT NULL UNIQUE, roles TEXT NOT NULL,"
+        " purposes TEXT NOT NULL, created_us INTEGER NOT NULL, expires_us INTEGER, revoked_us INTEGER) STRICT"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CallerRow:
+    """One caller. Times are microseconds since the epoch; roles and purposes are sorted, space-separated."""
+
+    name: str
+    roles: str
+    purposes: str
+    created_us: int
+    expires_us: int | None
+    revoked_us: int | None
+
+
+_COLUMNS = "name, roles, purposes, created_us, expires_us, revoked_us"
+
+
+def find(connection: Connection, key_hash: bytes) -> CallerRow | None:
+    """The caller with this key, revoked and expired ones too."""
+    row = connection.execute(f"SELECT {_COLUMNS} FROM callers WHERE key_hash = ?", [key_hash]).fetchone()
+    return CallerRow(*row) if row else None
+
+
+def listing(connection: Connection) -> Sequence[CallerRow]:
+    """All callers by name."""
+    return [CallerRow(*row) for row in connection.execute(f"SELECT {_COLUMNS} FROM callers ORDER BY name")]
+
+
+def add(
+    connection: Connection,
+    *,
+    name: str,
+    key_hash: bytes,
+    roles: Iterable[str],
+    purposes: Iterable[str],
+    created_us: int,
+    expires_us: int | None = None,
+) -> None:
+    """Adds a caller. Raises :class:`Conflict` when the name is taken; a revoked name stays taken, for the log's sake."""
+    taken = connection.execute("SELECT 1 FROM callers WHERE name = ?", [name]).fetchone()
+    if taken:
+        raise Conflict(f"a caller named {name} exists; choose another name", reason="CALLER_EXISTS")
+    connection.execute(
+        "INSERT INTO callers (name, key_hash, roles, purposes, created_us, expires_us) VALUES (?, ?, ?, ?, ?, ?)",
+        [name, key_hash, " ".join(sorted(roles)), " ".join(sorted(purposes)), created_us, expires_us],
+    )
+
+
+def revoke(connection: Connection, name: str, revoked_us: int) -> None:
+    """Ends a caller's access at once. Raises :class:`NotFound` for an unknown name."""
+    cursor = connection.execute(
+        "UPDATE callers SET revoked_us = coalesce(revoked_us, ?) WHERE name = ?", [revoked_us, name]
+    )
+    if cursor.rowcount == 0:
+        raise NotFound(f"no caller is named {name}", reason="CALLER_NOT_FOUND")
