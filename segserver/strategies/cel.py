@@ -152,3 +152,22 @@ def labels_in(expression: str, table: Mapping[str, Sequence[str]], *, without: S
 def labels_of(bands: Sequence[Band]) -> tuple[str, ...]:
     """The labels of ``bands``, in order."""
     return tuple(band.label for band in bands)
+
+
+def at_least(minimum: int, sought: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """Whether at least ``minimum`` of the sought labels are in their lists of string.
+
+    ``sought`` pairs a list expression with the labels to look for in it; a label that a list holds twice
+    counts once. Each list is tried alone before the sum, so that one list can settle the answer while
+    another one is unknown.
+    """
+    counts = [
+        " + ".join(f"({literal(name)} in {expression} ? 1 : 0)" for name in labels)
+        for expression, labels in sought
+        if labels
+    ]
+    if not counts:
+        return literal(minimum <= 0)
+    alone = [f"{count} >= {minimum}" for count in counts]
+    together = [f"{' + '.join(counts)} >= {minimum}"] if len(counts) > 1 and minimum > 1 else []
+    return "(" + " || ".join([*alone, *together]) + ")"
