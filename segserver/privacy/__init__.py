@@ -1,0 +1,1 @@
+"""The privacy room: pseudonyms, sealed profiles, consent, and the gate that every value passes."""

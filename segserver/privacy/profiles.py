@@ -1,0 +1,63 @@
+"""Writing profiles: each method gives the work that the store's writer runs in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from segserver.errors import Conflict, NotFound
+from segserver.privacy.subject import Profile, RuleValue
+from segserver.privacy.vault import Subject, Vault
+from segserver.storage.sqlite.database import Connection
+from segserver.storage.sqlite.subjects import Subjects
+
+
+class Profiles:
+    """Reads and writes opened subjects."""
+
+    def __init__(self, vault: Vault, subjects: Subjects) -> None:
+        self._vault = vault
+        self._subjects = subjects
+
+    def get(self, connection: Connection, subject_key: bytes) -> Subject | None:
+        """The subject, opened; ``None`` when it is not stored. Raises what :meth:`Vault.open` raises."""
+        row = self._subjects.get(connection, subject_key)
+        return None if row is None else self._vault.open(row)
+
+    def require(self, connection: Connection, subject_key: bytes) -> Subject:
+        """The subject, opened. Raises :class:`NotFound` when it is not stored."""
+        subject = self.get(connection, subject_key)
+        if subject is None:
+            raise NotFound("no profile is stored for this subject", reason="SUBJECT_UNKNOWN")
+        return subject
+
+    def merge(
+        self,
+        subject_key: bytes,
+        changes: Mapping[str, RuleValue | None],
+        now_us: int,
+        *,
+        timestamps: frozenset[str] = frozenset(),
+        expires: Mapping[str, int] | None = None,
+        revision: int | None = None,
+    ) -> Callable[[Connection], Subject]:
+        """Sets attributes of a subject, which is created when there is none; ``None`` removes one.
+
+        The values are checked already. ``timestamps`` names those that hold a moment, ``expires`` gives
+        expiry times (microseconds since the epoch). With ``revision``, the work raises :class:`Conflict`
+        unless the stored row has it (0: none is stored).
+        """
+
+        def work(connection: Connection) -> Subject:
+            subject = self.get(connection, subject_key) or self._vault.create(subject_key)
+            if revision is not None and subject.revision != revision:
+                raise Conflict("the profile changed meanwhile: read it again", reason="REVISION_MISMATCH")
+            profile = subject.profile.merged(changes, now_us, timestamps=timestamps, expires=expires)
+            return self.store(connection, subject, now_us, profile=profile)
+
+        return work
+
+    def store(self, connection: Connection, subject: Subject, now_us: int, *, profile: Profile) -> Subject:
+        """Seals and puts the subject with this profile."""
+        fresh, row = self._vault.seal(subject, now_us, profile=profile)
+        self._subjects.put(connection, row)
+        return fresh

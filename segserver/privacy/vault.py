@@ -1,0 +1,154 @@
+"""Seals and opens what is stored of a subject, each subject under a key of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from segserver.errors import IntegrityError
+from segserver.privacy.keyring import Keyring
+from segserver.privacy.primitives import KEY_BYTES, Sealer, bind, random_key, random_salt
+from segserver.privacy.subject import NO_PROFILE, NO_STATE, UNREADABLE, Profile, SubjectState
+from segserver.storage.sqlite.subjects import SubjectRow
+
+_ENCODER = msgspec.msgpack.Encoder()
+_PROFILES = msgspec.msgpack.Decoder(Profile)
+_STATES = msgspec.msgpack.Decoder(SubjectState)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A subject, opened. ``repr`` shows neither keys nor values."""
+
+    subject_key: bytes
+    salt: bytes
+    profile: Profile
+    state: SubjectState
+    revision: int
+    updated_us: int
+    wrapped_key: bytes
+    key_version: int
+    sealer: Sealer
+
+    def __repr__(self) -> str:
+        return f"Subject(revision={self.revision})"
+
+
+class Vault:
+    """Opens and seals subjects under a keyring.
+
+    Associated data binds each sealed part to tenant, field and subject key: a part that is moved to another
+    row, or to another column of its row, does not open. It does not bind the revision: who can write the
+    database can put back an older whole row, and it is the audit log that tells.
+    """
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+        self._tenant = keyring.tenant.encode()
+        self._fields = {
+            name: bind(self._tenant, name.encode()) for name in ("key", "profile", "state", "evidence")
+        }
+
+    def create(self, subject_key: bytes) -> Subject:
+        """A new subject with an empty profile, no decisions, and fresh random data key and salt."""
+        data_key = random_key()
+        version = self._keyring.current
+        wrapped = self._keyring.wrapper(version).wrap(data_key, self._bind("key", subject_key))
+        return Subject(
+            subject_key, random_salt(), NO_PROFILE, NO_STATE, 0, 0, wrapped, version, Sealer(data_key)
+        )
+
+    def open(self, row: SubjectRow) -> Subject:
+        """The subject of a row.
+
+        A state that does not open or decode becomes :data:`~segserver.privacy.subject.UNREADABLE`, which
+        permits nothing; a profile that does not open or decode raises :class:`IntegrityError`; a
+        key-encryption key that the keyring lacks raises :class:`FailedPrecondition`.
+        """
+        key = row.subject_key
+        sealer = self._sealer(row)
+        try:
+            state = _STATES.decode(sealer.open(row.state, self._bind("state", key)))
+        except (IntegrityError, msgspec.DecodeError):
+            state = UNREADABLE
+        try:
+            profile = _PROFILES.decode(sealer.open(row.profile, self._bind("profile", key)))
+        except msgspec.DecodeError:
+            raise IntegrityError("a profile does not decode", reason="PROFILE_UNREADABLE") from None
+        return Subject(
+            key,
+            row.salt,
+            profile,
+            state,
+            row.revision,
+            row.updated_us,
+            row.wrapped_key,
+            row.key_version,
+            sealer,
+        )
+
+    def seal(
+        self,
+        subject: Subject,
+        now_us: int,
+        *,
+        profile: Profile | None = None,
+        state: SubjectState | None = None,
+    ) -> tuple[Subject, SubjectRow]:
+        """The subject with a new profile or state, and its row to store; the revision grows by one.
+
+        Raises :class:`IntegrityError` when its state was unreadable and none is given: what a person decided
+        must not be replaced by nothing.
+        """
+        fresh = replace(
+            subject,
+            profile=subject.profile if profile is None else profile,
+            state=subject.state if state is None else state,
+            revision=subject.revision + 1,
+            updated_us=now_us,
+        )
+        if not fresh.state.readable:
+            raise IntegrityError(
+                "the subject's recorded decisions can't be read", reason="CONSENT_UNREADABLE"
+            )
+        key = subject.subject_key
+        row = SubjectRow(
+            key,
+            subject.wrapped_key,
+            subject.key_version,
+            subject.salt,
+            subject.sealer.seal(_ENCODER.encode(fresh.profile), self._bind("profile", key)),
+            subject.sealer.seal(_ENCODER.encode(fresh.state), self._bind("state", key)),
+            fresh.revision,
+            now_us,
+        )
+        return fresh, row
+
+    def seal_evidence(self, subject: Subject, record: int, evidence: bytes) -> bytes:
+        """A record of the consent ledger, bound to its subject and number."""
+        return subject.sealer.seal(evidence, self._bind("evidence", subject.subject_key, record.to_bytes(8)))
+
+    def open_evidence(self, subject: Subject, record: int, sealed: bytes) -> bytes:
+        """What :meth:`seal_evidence` sealed. Raises :class:`IntegrityError`."""
+        return subject.sealer.open(sealed, self._bind("evidence", subject.subject_key, record.to_bytes(8)))
+
+    def rewrap(self, subject_key: bytes, wrapped_key: bytes, version: int) -> tuple[bytes, int]:
+        """The same data key, wrapped under the current version, and that version. Raises
+        :class:`IntegrityError`.
+        """
+        associated = self._bind("key", subject_key)
+        data_key = self._keyring.wrapper(version).unwrap(wrapped_key, associated)
+        current = self._keyring.current
+        return self._keyring.wrapper(current).wrap(data_key, associated), current
+
+    def _sealer(self, row: SubjectRow) -> Sealer:
+        data_key = self._keyring.wrapper(row.key_version).unwrap(
+            row.wrapped_key, self._bind("key", row.subject_key)
+        )
+        if len(data_key) != KEY_BYTES:
+            raise IntegrityError("a data key has the wrong length", reason="DATA_KEY_UNREADABLE")
+        return Sealer(data_key)
+
+    def _bind(self, field: str, *parts: bytes) -> bytes:
+        return self._fields[field] + bind(*parts)
