@@ -94,7 +94,7 @@ class KeyWrapper:
 
 
 class Sealer:
-        """``key`` in 48 bytes. Deterministic: no nonce, because a data key is random and wrapped alone."""
+    """Seals and opens under one subject's data key: AES-256-GCM-SIV, as nonce (12) ‖ ciphertext ‖ tag (16)."""
 
     __slots__ = ("_cipher",)
 
@@ -102,7 +102,7 @@ class Sealer:
         self._cipher = AESGCMSIV(data_key)
 
     def seal(self, plain: bytes, associated: bytes) -> bytes:
-        """The key. Raises :class:`IntegrityError` when it was wrapped for another place or under another key."""
+        """Under a fresh random nonce: several processes share a data key, so a counter would need a lock."""
         nonce = os.urandom(NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, plain, associated)
 
