@@ -13,6 +13,7 @@
     ├── FailedPrecondition    the system is not in the state that the call needs
     ├── LimitExceeded         a limit was reached; its name and value are in the metadata
     ├── Unavailable           store, keys or log can't be used now; trying later may help
+    ├── DeadlineExceeded      no answer came in time; whether the call took effect is not known
     └── IntegrityError        a proof, signature, seal or digest does not verify
 
 The edge (``rpc/status.py``) turns each into a status with ``ErrorInfo`` once. A message never holds a
@@ -154,6 +155,12 @@ class Unavailable(SegserverError):
     """The store, the keys or the log can't be used now. Nothing was written; trying later may help."""
 
     reason = "UNAVAILABLE"
+
+
+class DeadlineExceeded(SegserverError):
+    """No answer came in time. Whether the call took effect is not known."""
+
+    reason = "DEADLINE_EXCEEDED"
 
 
 class IntegrityError(SegserverError):

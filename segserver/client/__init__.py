@@ -1,0 +1,67 @@
+"""The typed client of segserver, in two forms with one surface: :class:`Client` waits, :class:`AsyncClient`
+is awaited.
+
+Results are the frozen dataclasses of :mod:`segserver.client.results`; errors are those of
+:mod:`segserver.errors`.
+"""
+
+from segserver.client.awaiting import AsyncClient
+from segserver.client.blocking import Client
+from segserver.client.calls import Subject, parse_subject
+from segserver.client.results import (
+    Attribute,
+    Catalog,
+    CatalogDiff,
+    CatalogVersion,
+    ChangeKind,
+    Condition,
+    Document,
+    Evaluation,
+    Explanation,
+    ExplanationNode,
+    OtherChange,
+    Profile,
+    ProfileChange,
+    ProfileWrite,
+    Purpose,
+    RuleCheck,
+    RuleProblem,
+    Segment,
+    SegmentChange,
+    SegmentResult,
+    Strategy,
+    Trait,
+    Truth,
+    WithheldAttribute,
+)
+
+__all__ = [
+    "AsyncClient",
+    "Attribute",
+    "Catalog",
+    "CatalogDiff",
+    "CatalogVersion",
+    "ChangeKind",
+    "Client",
+    "Condition",
+    "Document",
+    "Evaluation",
+    "Explanation",
+    "ExplanationNode",
+    "OtherChange",
+    "Profile",
+    "ProfileChange",
+    "ProfileWrite",
+    "Purpose",
+    "RuleCheck",
+    "RuleProblem",
+    "Segment",
+    "SegmentChange",
+    "SegmentResult",
+    "Strategy",
+    "Subject",
+    "Trait",
+    "Truth",
+    "WithheldAttribute",
+    "parse_subject",
+]

@@ -1,0 +1,127 @@
+"""The client that waits for each answer."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+import grpc
+
+from segserver.client import calls, catalog_calls
+from segserver.client.calls import Call, Listing
+from segserver.client.connection import Connection
+from segserver.client.failures import error_of
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def _sending(build: Callable[P, Call[T]]) -> Callable[Concatenate[Client, P], T]:
+    """A method that sends the call which ``build`` makes of its arguments, and returns what it answers."""
+
+    @functools.wraps(build)
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.send(build(*args, **kwargs))
+
+    return method
+
+
+def _listing(build: Callable[P, Listing[T]]) -> Callable[Concatenate[Client, P], Iterator[T]]:
+    """A method that iterates over a list, and fetches each page when it comes to it."""
+
+    @functools.wraps(build)
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        listing, token = build(*args, **kwargs), ""
+        while True:
+            items, token = self.send(listing.page(token))
+            yield from items
+            if not token:
+                return
+
+    return method
+
+
+class Client:
+    """Asks a segserver, and waits for the answer. Safe to share between threads; close it, or use ``with``.
+
+    ::
+
+        with Client("127.0.0.1:50051", api_key=key) as client:
+            answer = client.evaluate("customer:1042", "marketing")
+            print(answer.members)
+
+    Every method raises an error of :mod:`segserver.errors`: the one that the server met,
+    :class:`~segserver.errors.Unavailable` when none answers, :class:`~segserver.errors.DeadlineExceeded`
+    when one does not in time. For the arguments see :class:`segserver.client.connection.Connection`;
+    ``credentials`` make the channel a TLS one.
+    """
+
+    def __init__(
+        self,
+        address: str = "127.0.0.1:50051",
+        *,
+        api_key: str | None = None,
+        timeout_s: float = 5.0,
+        lasting_timeout_s: float = 60.0,
+        retries: int = 3,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        self._connection = Connection(address, api_key, timeout_s, lasting_timeout_s, retries)
+        options = self._connection.options
+        self._channel = (
+            grpc.insecure_channel(address, options)
+            if credentials is None
+            else grpc.secure_channel(address, credentials, options)
+        )
+        self._methods: dict[str, Callable[..., Any]] = {}
+
+    evaluate = _sending(calls.evaluate)
+    evaluate_batch = _sending(calls.evaluate_batch)
+    explain = _sending(calls.explain)
+    upsert_profile = _sending(calls.upsert_profile)
+    upsert_profiles = _sending(calls.upsert_profiles)
+    get_profile = _sending(calls.get_profile)
+    catalog = _sending(catalog_calls.catalog)
+    segment = _sending(catalog_calls.segment)
+    segments = _listing(catalog_calls.segments)
+    strategies = _listing(catalog_calls.strategies)
+    attributes = _listing(catalog_calls.attributes)
+    purposes = _listing(catalog_calls.purposes)
+    validate_rule = _sending(catalog_calls.validate_rule)
+    diff_catalog = _sending(catalog_calls.diff_catalog)
+    publish_catalog = _sending(catalog_calls.publish_catalog)
+    catalog_versions = _listing(catalog_calls.catalog_versions)
+
+    def send(self, call: Call[T]) -> T:
+        """Sends a call made by a function of :mod:`segserver.client.calls`, and reads the reply."""
+        method = self._methods.get(call.path)
+        if method is None:
+            method = self._channel.unary_unary(
+                call.path,
+                request_serializer=type(call.request).SerializeToString,
+                response_deserializer=call.reply.FromString,
+            )
+            self._methods[call.path] = method
+        try:
+            reply = method(
+                call.request,
+                timeout=self._connection.deadline_s(call),
+                metadata=self._connection.metadata,
+            )
+        except grpc.RpcError as error:
+            raise error_of(error, self._connection.address) from None
+        return call.read(reply)
+
+    def close(self) -> None:
+        """Closes the connection; calls in progress are cancelled."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
