@@ -25,6 +25,9 @@ from segserver.strategies.api import Settings
 OTHER = "other"
 """What :func:`label` gives for a text that no list names."""
 
+CHAIN_MAX = 8
+"""Cases that :func:`choose` writes one inside the other."""
+
 _LABEL = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _TO_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
@@ -100,8 +103,17 @@ def literal(value: bool | int | float | str | Sequence[str]) -> str:
 
 
 def choose(cases: Iterable[tuple[str, str]], otherwise: str) -> str:
-    """A chain of ``condition ? value :``, first match first, ending in ``otherwise``; all of it is CEL."""
-    return "(" + "".join(f"{condition} ? {value} : " for condition, value in cases) + otherwise + ")"
+    """A chain of ``condition ? value :``, first match first, ending in ``otherwise``; all of it is CEL.
+
+    CEL's parser refuses expressions nested deeper than 32, so a long chain is halved: if any condition of
+    the first half holds, so does one before the rest. The answer is the same, also with unknown conditions.
+    """
+    cases = list(cases)
+    if len(cases) <= CHAIN_MAX:
+        return "(" + "".join(f"{condition} ? {value} : " for condition, value in cases) + otherwise + ")"
+    first, rest = cases[: len(cases) // 2], cases[len(cases) // 2 :]
+    in_first = " || ".join(condition for condition, _ in first)
+    return f"(({in_first}) ? {choose(first, otherwise)} : {choose(rest, otherwise)})"
 
 
 def band(expression: str, bands: Sequence[Band], *, integer: bool = False) -> str:
@@ -162,12 +174,20 @@ def at_least(minimum: int, sought: Sequence[tuple[str, Sequence[str]]]) -> str:
     another one is unknown.
     """
     counts = [
-        " + ".join(f"({literal(name)} in {expression} ? 1 : 0)" for name in labels)
+        _sum([f"({literal(name)} in {expression} ? 1 : 0)" for name in labels])
         for expression, labels in sought
         if labels
     ]
     if not counts:
         return literal(minimum <= 0)
     alone = [f"{count} >= {minimum}" for count in counts]
-    together = [f"{' + '.join(counts)} >= {minimum}"] if len(counts) > 1 and minimum > 1 else []
+    together = [f"{_sum(counts)} >= {minimum}"] if len(counts) > 1 and minimum > 1 else []
     return "(" + " || ".join([*alone, *together]) + ")"
+
+
+def _sum(terms: Sequence[str]) -> str:
+    """The sum, in halves, so that a long one is not nested deeply."""
+    if len(terms) == 1:
+        return terms[0]
+    middle = len(terms) // 2
+    return f"({_sum(terms[:middle])} + {_sum(terms[middle:])})"

@@ -7,7 +7,7 @@ import string
 import pytest
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_strings
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -17,6 +17,7 @@ from segserver.strategies.cel import (
     Band,
     Bands,
     Spellings,
+    at_least,
     band,
     choose,
     folded,
@@ -32,6 +33,7 @@ ENVIRONMENT = cel.NewEnv(
         "count": cel.Type.INT,
         "text": cel.Type.STRING,
         "texts": cel.Type.List(cel.Type.STRING),
+        "others": cel.Type.List(cel.Type.STRING),
     },
     extensions=[ext_strings.ExtStrings()],
 )
@@ -137,3 +139,45 @@ def test_settings_survive_json():
     assert Example.model_validate(settings.model_dump(mode="json")) == settings
     assert settings.colours["blue"] == ("blue",)
     assert set("".join(settings.colours["red"])) <= set(string.ascii_lowercase)
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", "c"])),
+    st.lists(st.sampled_from(["x", "y"])),
+    st.integers(1, 5),
+)
+def test_at_least_counts_each_sought_label_once(texts, others, minimum):
+    rule = at_least(minimum, [("texts", ["a", "b"]), ("others", ["x", "y"])])
+    count = len({"a", "b"} & set(texts)) + len(set(others))
+    assert evaluated(rule, texts=texts, others=others) is (count >= minimum)
+
+
+def test_one_list_settles_it_while_the_other_is_unknown():
+    rule = at_least(2, [("others", ["x"]), ("texts", ["a", "b"])])
+    assert evaluated(rule, texts=["a", "b"]) is True
+    assert evaluated(at_least(1, [("texts", [])]), texts=[]) is False
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 400), st.integers(0, 400))
+def test_a_long_table_is_not_too_deep_for_the_parser(size, wanted):
+    rule = choose(((f"count == {i}", str(i)) for i in range(size)), "-1")
+    assert evaluated(rule, count=wanted) == (wanted if wanted < size else -1)
+
+
+@given(st.lists(st.sampled_from(["true", "false", "number > 0.0"]), max_size=40))
+def test_halving_a_chain_changes_nothing_also_when_conditions_are_unknown(conditions):
+    linear = next((i for i, condition in enumerate(conditions) if condition != "false"), None)
+    expression = ENVIRONMENT.compile(choose(((c, str(i)) for i, c in enumerate(conditions)), "-1"))
+    value = expression.eval(data={})
+    if linear is None:
+        assert value.plain_value() == -1
+    elif conditions[linear] == "true":
+        assert value.plain_value() == linear
+    else:
+        assert value.type() == cel.Type.ERROR
+
+
+def test_many_sought_labels_are_not_too_deep_for_the_parser():
+    names = [f"n{i}" for i in range(300)]
+    assert evaluated(at_least(300, [("texts", names)]), texts=names) is True
