@@ -94,7 +94,7 @@ class KeyWrapper:
 
 
 class Sealer:
-    """Seals and opens under one subject's data key: AES-256-GCM-SIV, as nonce (12) ‖ ciphertext ‖ tag (16)."""
+    """Seals and opens under a subject's data key: AES-256-GCM-SIV, as nonce (12) ‖ ciphertext ‖ tag (16)."""
 
     __slots__ = ("_cipher",)
 
