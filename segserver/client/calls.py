@@ -129,7 +129,7 @@ def evaluate_batch(
         segmentation_service_pb2.BatchEvaluateSegmentsRequest(
             subjects=[
                 segmentation_service_pb2.BatchSubject(
-                    subject=_subject(subject, f"subjects[{index}]"),
+                    subject=_subject(subject, f"subjects[{index}].subject"),
                     attributes=attributes_to_proto(own, f"subjects[{index}].attributes"),
                 )
                 for index, (subject, own) in enumerate(zip(subjects, brought, strict=True))

@@ -23,15 +23,14 @@ def read(kind: type[T], message: Message) -> T:
     """``message`` as ``kind``, a dataclass with fields of the same names.
 
     Raises:
-        SegserverError: when the message holds what this version of the client can't represent, such as a
-        number
-            of an enum that only a newer server knows.
+        SegserverError: when the message holds what this version of the client can't represent, such as the
+            number of an outcome that only a newer server knows.
     """
     try:
         return kind(
             *[
                 None if optional and not message.HasField(name) else convert(getattr(message, name))
-                for name, convert, optional in _plan(kind)  # type: ignore[arg-type]  # mypy: a generic class is hashable
+                for name, convert, optional in _plan(kind)  # type: ignore[arg-type]  # a class is hashable
             ]
         )
     except (ValueError, InvalidInput) as error:
