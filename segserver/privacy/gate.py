@@ -35,6 +35,8 @@ _NO_VALUES: Mapping[str, RuleValue] = {}
 class Consent(IntEnum):
     """How a subject's decision on a purpose stands at this moment."""
 
+    __hash__ = int.__hash__  # Enum's own is written in Python, and the gate hashes a situation for every call
+
     MISSING = 0
     GRANTED = 1
     EXPLICIT = 2
@@ -45,6 +47,8 @@ class Consent(IntEnum):
 
 class AgeGroup(IntEnum):
     """A subject's age against the limit of its jurisdiction."""
+
+    __hash__ = int.__hash__
 
     ADULT = 0
     CHILD = 1

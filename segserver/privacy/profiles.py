@@ -23,6 +23,10 @@ class Profiles:
         row = self._subjects.get(connection, subject_key)
         return None if row is None else self._vault.open(row)
 
+    def obtain(self, connection: Connection, subject_key: bytes) -> Subject:
+        """The subject, opened, or a new one that is not stored yet."""
+        return self.get(connection, subject_key) or self._vault.create(subject_key)
+
     def require(self, connection: Connection, subject_key: bytes) -> Subject:
         """The subject, opened. Raises :class:`NotFound` when it is not stored."""
         subject = self.get(connection, subject_key)
@@ -48,7 +52,7 @@ class Profiles:
         """
 
         def work(connection: Connection) -> Subject:
-            subject = self.get(connection, subject_key) or self._vault.create(subject_key)
+            subject = self.obtain(connection, subject_key)
             if revision is not None and subject.revision != revision:
                 raise Conflict("the profile changed meanwhile: read it again", reason="REVISION_MISMATCH")
             profile = subject.profile.merged(changes, now_us, timestamps=timestamps, expires=expires)

@@ -22,7 +22,6 @@ from segserver.privacy.primitives import derive
 VERSION = 1
 """The version of the pseudonym keys: the first byte of a subject key, and the number in a token."""
 
-SUBJECT_KEY_BYTES = 33
 ID_CHARACTERS_MAX = 512
 TOKEN_BYTES = 16
 """Tokens are HMACs cut to 128 bits (RFC 2104 §5): with 10⁹ subjects, two share one with a chance below 2⁻⁶⁸.

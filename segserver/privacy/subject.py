@@ -13,6 +13,9 @@ import msgspec
 RuleValue: TypeAlias = bool | int | float | str | tuple[str, ...]
 """An attribute's value as rules read it: a timestamp is an int, in microseconds since the epoch, UTC."""
 
+SUBJECT_KEY_BYTES = 33
+"""One byte for the version of the pseudonym keys, then an HMAC-SHA-256."""
+
 MARKETING = "*marketing"
 """Stands among objections for every direct-marketing purpose, also one that a later catalog defines (GDPR
 art. 21(2)).

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import struct
 
 import msgspec
+from msgspec.structs import replace
 
 from segserver.errors import IntegrityError
 from segserver.privacy.keyring import Keyring
 from segserver.privacy.primitives import KEY_BYTES, Sealer, bind, random_key, random_salt
-from segserver.privacy.subject import NO_PROFILE, NO_STATE, UNREADABLE, Profile, SubjectState
+from segserver.privacy.subject import (
+    NO_PROFILE,
+    NO_STATE,
+    SUBJECT_KEY_BYTES,
+    UNREADABLE,
+    Profile,
+    SubjectState,
+)
 from segserver.storage.sqlite.subjects import SubjectRow
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -17,8 +25,7 @@ _PROFILES = msgspec.msgpack.Decoder(Profile)
 _STATES = msgspec.msgpack.Decoder(SubjectState)
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True):
     """A subject, opened. ``repr`` shows neither keys nor values."""
 
     subject_key: bytes
@@ -45,16 +52,18 @@ class Vault:
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
-        self._tenant = keyring.tenant.encode()
-        self._fields = {
-            name: bind(self._tenant, name.encode()) for name in ("key", "profile", "state", "evidence")
-        }
+        tenant = keyring.tenant.encode()
+        # A subject key and a record number have one length, so what bind() puts before them is constant.
+        length = struct.pack(">H", SUBJECT_KEY_BYTES)
+        self._key, self._profile, self._state, self._evidence = (
+            bind(tenant, name) + length for name in (b"key", b"profile", b"state", b"evidence")
+        )
 
     def create(self, subject_key: bytes) -> Subject:
         """A new subject with an empty profile, no decisions, and fresh random data key and salt."""
         data_key = random_key()
         version = self._keyring.current
-        wrapped = self._keyring.wrapper(version).wrap(data_key, self._bind("key", subject_key))
+        wrapped = self._keyring.wrapper(version).wrap(data_key, self._key + subject_key)
         return Subject(
             subject_key, random_salt(), NO_PROFILE, NO_STATE, 0, 0, wrapped, version, Sealer(data_key)
         )
@@ -69,11 +78,11 @@ class Vault:
         key = row.subject_key
         sealer = self._sealer(row)
         try:
-            state = _STATES.decode(sealer.open(row.state, self._bind("state", key)))
+            state = _STATES.decode(sealer.open(row.state, self._state + key))
         except (IntegrityError, msgspec.DecodeError):
             state = UNREADABLE
         try:
-            profile = _PROFILES.decode(sealer.open(row.profile, self._bind("profile", key)))
+            profile = _PROFILES.decode(sealer.open(row.profile, self._profile + key))
         except msgspec.DecodeError:
             raise IntegrityError("a profile does not decode", reason="PROFILE_UNREADABLE") from None
         return Subject(
@@ -118,8 +127,8 @@ class Vault:
             subject.wrapped_key,
             subject.key_version,
             subject.salt,
-            subject.sealer.seal(_ENCODER.encode(fresh.profile), self._bind("profile", key)),
-            subject.sealer.seal(_ENCODER.encode(fresh.state), self._bind("state", key)),
+            subject.sealer.seal(_ENCODER.encode(fresh.profile), self._profile + key),
+            subject.sealer.seal(_ENCODER.encode(fresh.state), self._state + key),
             fresh.revision,
             now_us,
         )
@@ -127,28 +136,23 @@ class Vault:
 
     def seal_evidence(self, subject: Subject, record: int, evidence: bytes) -> bytes:
         """A record of the consent ledger, bound to its subject and number."""
-        return subject.sealer.seal(evidence, self._bind("evidence", subject.subject_key, record.to_bytes(8)))
+        return subject.sealer.seal(evidence, self._evidence + subject.subject_key + record.to_bytes(8))
 
     def open_evidence(self, subject: Subject, record: int, sealed: bytes) -> bytes:
         """What :meth:`seal_evidence` sealed. Raises :class:`IntegrityError`."""
-        return subject.sealer.open(sealed, self._bind("evidence", subject.subject_key, record.to_bytes(8)))
+        return subject.sealer.open(sealed, self._evidence + subject.subject_key + record.to_bytes(8))
 
     def rewrap(self, subject_key: bytes, wrapped_key: bytes, version: int) -> tuple[bytes, int]:
         """The same data key, wrapped under the current version, and that version. Raises
         :class:`IntegrityError`.
         """
-        associated = self._bind("key", subject_key)
+        associated = self._key + subject_key
         data_key = self._keyring.wrapper(version).unwrap(wrapped_key, associated)
         current = self._keyring.current
         return self._keyring.wrapper(current).wrap(data_key, associated), current
 
     def _sealer(self, row: SubjectRow) -> Sealer:
-        data_key = self._keyring.wrapper(row.key_version).unwrap(
-            row.wrapped_key, self._bind("key", row.subject_key)
-        )
+        data_key = self._keyring.wrapper(row.key_version).unwrap(row.wrapped_key, self._key + row.subject_key)
         if len(data_key) != KEY_BYTES:
             raise IntegrityError("a data key has the wrong length", reason="DATA_KEY_UNREADABLE")
         return Sealer(data_key)
-
-    def _bind(self, field: str, *parts: bytes) -> bytes:
-        return self._fields[field] + bind(*parts)

@@ -10,7 +10,8 @@ from segserver.errors import InvalidInput, LimitExceeded, SegserverError
 from segserver.model import SubjectId
 from segserver.privacy.keyring import new_keyring
 from segserver.privacy.primitives import random_salt
-from segserver.privacy.pseudonyms import NO_SALT, SUBJECT_KEY_BYTES, Pseudonyms
+from segserver.privacy.pseudonyms import NO_SALT, Pseudonyms
+from segserver.privacy.subject import SUBJECT_KEY_BYTES
 
 PSEUDONYMS = Pseudonyms(new_keyring(), default_region="GB", opaque_types=("customer", "cookie"))
 
