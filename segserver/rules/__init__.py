@@ -2,7 +2,26 @@
 Polars.
 """
 
+from segserver.rules.change import Condition, smallest_change
 from segserver.rules.check import Checked, Environment
 from segserver.rules.functions import Function
+from segserver.rules.program import Coded, Computed
+from segserver.rules.python import PythonProgram, compile_python
+from segserver.rules.rule import UNKNOWN, Rule
+from segserver.rules.trace import Trace, trace
 
-__all__ = ["Checked", "Environment", "Function"]
+__all__ = [
+    "UNKNOWN",
+    "Checked",
+    "Coded",
+    "Computed",
+    "Condition",
+    "Environment",
+    "Function",
+    "PythonProgram",
+    "Rule",
+    "Trace",
+    "compile_python",
+    "smallest_change",
+    "trace",
+]

@@ -91,7 +91,6 @@ _TABLE = {
     "double_to_int64": "int(double) -> int",
     "string_to_int64": "int(string) -> int",
     "timestamp_to_int64": "int(timestamp) -> int",
-    "duration_to_int64": "int(duration) -> int",
     "double_to_double": "double(double) -> double",
     "int64_to_double": "double(int) -> double",
     "string_to_double": "double(string) -> double",
@@ -105,7 +104,6 @@ _TABLE = {
     "int64_to_timestamp": "timestamp(int) -> timestamp",
     "string_to_timestamp": "timestamp(string) -> timestamp",
     "duration_to_duration": "duration(duration) -> duration",
-    "int64_to_duration": "duration(int) -> duration",
     "string_to_duration": "duration(string) -> duration",
     **{f"timestamp_to_{part}": f"timestamp.{name}() -> int" for name, part in _TIMESTAMP_PARTS.items()},
     **{

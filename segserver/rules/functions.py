@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from segserver.errors import Conflict, InvalidInput
 from segserver.model import NAME, TYPE_NAMES, Value
 from segserver.rules.builtins import BY_NAME
 from segserver.rules.signatures import Signature, parse_signature
+from segserver.rules.values import adapt
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,6 +52,20 @@ class Function:
         """The id that a call in a tree carries: the name and the types."""
         signature = self.parsed()
         return "_".join((signature.name, *(p.replace("(", "_").rstrip(")") for p in signature.parameters)))
+
+
+def scalar_of(function: Function) -> Callable[..., Any]:
+    """A plugin's function on values in rule form; ``None`` when it raises or returns another type."""
+    signature = function.parsed()
+    scalar = adapt(function.function, signature.parameters, signature.result)
+
+    def call(*args: Any) -> Any:
+        try:
+            return scalar(*args)
+        except Exception:
+            return None
+
+    return call
 
 
 def table_of(functions: Sequence[Function]) -> Mapping[str, Function]:

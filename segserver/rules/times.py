@@ -1,4 +1,4 @@
-"""Timestamps and durations in rule form: microseconds, as ints."""
+"""Timestamps and durations in rule form (int microseconds): ranges, text, arithmetic."""
 
 from __future__ import annotations
 
@@ -10,15 +10,22 @@ TIMESTAMP_MIN, TIMESTAMP_MAX = -62_135_596_800 * SECOND, 253_402_300_800 * SECON
 """The years 1 to 9999, CEL's range."""
 DURATION_MAX = 315_576_000_000 * SECOND
 """CEL's range of durations, either way: 10,000 years of 365.25 days."""
+SPAN_MIN, SPAN_MAX = -((2**63) // 1_000), (2**63 - 1) // 1_000
+"""What a *computed* duration can be: 64 bits of nanoseconds, 292 years either way."""
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
+_SPACE = r"[ \t\n\v\f\r]*"
 _TIMESTAMP = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))", re.ASCII
+    _SPACE + r"(\d+)-(\d\d?)-(\d\d?)[Tt](\d\d?):(\d\d?):(\d\d?)(?:\.(\d+))?"
+    r"(?:[Zz]|([+-])(\d\d)(?::?(\d\d))?)" + _SPACE,
+    re.ASCII,
 )
 _DURATION = re.compile(r"([+-]?)((?:(?:\d+\.?\d*|\.\d+)(?:h|ms|m|us|ns|s))+|0)", re.ASCII)
-_PART = re.compile(r"(\d*)\.?(\d*)(h|ms|m|us|ns|s)")
+_PART = re.compile(r"(\d*)\.?(\d*)(h|ms|m|us|ns|s)", re.ASCII)
 _NANOSECONDS = {"h": 3_600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+_DIGITS_MAX = 30
+"""Longer numbers in a text are malformed: no time needs them, and reading them would cost."""
 
 
 def from_datetime(moment: dt.datetime) -> int:
@@ -36,9 +43,39 @@ def timestamp_in_range(timestamp: int) -> int | None:
     return timestamp if TIMESTAMP_MIN <= timestamp <= TIMESTAMP_MAX else None
 
 
-def duration_in_range(duration: int) -> int | None:
-    """The duration, or ``None`` beyond 10,000 years."""
-    return duration if -DURATION_MAX <= duration <= DURATION_MAX else None
+def span_in_range(duration: int) -> int | None:
+    """A computed duration, or ``None`` beyond 292 years."""
+    return duration if SPAN_MIN <= duration <= SPAN_MAX else None
+
+
+def shift(timestamp: int, duration: int) -> int | None:
+    """A timestamp plus a duration."""
+    return timestamp_in_range(timestamp + duration)
+
+
+def shift_back(timestamp: int, duration: int) -> int | None:
+    """A timestamp minus a duration."""
+    return timestamp_in_range(timestamp - duration)
+
+
+def span(later: int, earlier: int) -> int | None:
+    """The duration between two timestamps, or of one duration less another."""
+    return span_in_range(later - earlier)
+
+
+def add_spans(left: int, right: int) -> int | None:
+    """The sum of two durations."""
+    return span_in_range(left + right)
+
+
+def from_seconds(seconds: int) -> int | None:
+    """The timestamp so many seconds after the epoch."""
+    return timestamp_in_range(seconds * SECOND)
+
+
+def to_seconds(timestamp: int) -> int:
+    """The whole seconds since the epoch, rounded down."""
+    return timestamp // SECOND
 
 
 def parse_timestamp(text: str) -> int | None:
@@ -50,13 +87,15 @@ def parse_timestamp(text: str) -> int | None:
 
 
 def parse_duration(text: str) -> int | None:
-    """Text such as ``1h30m`` or ``-1.5s`` in rule form; ``None`` when malformed, out of range, or finer than
-    a microsecond.
+    """Text such as ``1h30m`` or ``-1.5s`` in rule form.
+
+    ``None`` when malformed, out of range, or finer than a microsecond.
     """
     nanoseconds = _duration_nanoseconds(text)
     if nanoseconds is None or nanoseconds % 1_000:
         return None
-    return duration_in_range(nanoseconds // 1_000)
+    duration = nanoseconds // 1_000
+    return duration if -DURATION_MAX <= duration <= DURATION_MAX else None
 
 
 def is_too_fine(text: str) -> bool:
@@ -67,20 +106,41 @@ def is_too_fine(text: str) -> bool:
     return nanoseconds is not None and nanoseconds % 1_000 != 0
 
 
+def timestamp_text(timestamp: int) -> str:
+    """RFC 3339 in UTC, with 0, 3 or 6 digits of a second."""
+    seconds, fraction = divmod(timestamp, SECOND)
+    moment = (_EPOCH + dt.timedelta(seconds=seconds)).replace(tzinfo=None)
+    return f"{moment.isoformat()}{_fraction(fraction)}Z"
+
+
+def duration_text(duration: int) -> str:
+    """Seconds with 0, 3 or 6 digits behind the point: ``5400.500s``."""
+    seconds, fraction = divmod(abs(duration), SECOND)
+    return f"{'-' if duration < 0 else ''}{seconds}{_fraction(fraction)}s"
+
+
+def _fraction(microseconds: int) -> str:
+    if microseconds == 0:
+        return ""
+    return f".{microseconds:06}" if microseconds % 1_000 else f".{microseconds // 1_000:03}"
+
+
 def _timestamp_nanoseconds(text: str) -> int | None:
     match = _TIMESTAMP.fullmatch(text)
-    if match is None:
+    if match is None or len(match[1]) > _DIGITS_MAX:
         return None
     year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
+    leap = second == 60  # a leap second is the next minute's first instant, without a fraction
     try:
-        moment = dt.datetime(year, month, day, hour, minute, second, tzinfo=dt.UTC)
+        moment = dt.datetime(year, month, day, hour, minute, 59 if leap else second, tzinfo=dt.UTC)
     except ValueError:
         return None
-    fraction, offset = (match[7] or "")[:9].ljust(9, "0"), 0
-    if match[9]:
-        offset = (int(match[10]) * 60 + int(match[11])) * 60 * SECOND
-        offset = -offset if match[9] == "-" else offset
-    return (from_datetime(moment) - offset) * 1_000 + int(fraction)
+    offset_hours, offset_minutes = int(match[9] or "0"), int(match[10] or "0")
+    if offset_hours > 23 or offset_minutes > 59:
+        return None
+    offset = (offset_hours * 60 + offset_minutes) * 60 * SECOND * (-1 if match[8] == "-" else 1)
+    fraction = 0 if leap else int((match[7] or "")[:9].ljust(9, "0"))
+    return (from_datetime(moment) + leap * SECOND - offset) * 1_000 + fraction
 
 
 def _duration_nanoseconds(text: str) -> int | None:
@@ -89,6 +149,8 @@ def _duration_nanoseconds(text: str) -> int | None:
         return None
     total = 0
     for whole, fraction, unit in _PART.findall(match[2]):
+        if len(whole) > _DIGITS_MAX or len(fraction) > _DIGITS_MAX:
+            return None
         scale = _NANOSECONDS[unit]
         total += int(whole or "0") * scale + int(fraction or "0") * scale // 10 ** len(fraction)
     return -total if match[1] == "-" else total
