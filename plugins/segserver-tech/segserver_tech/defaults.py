@@ -190,7 +190,7 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "kaios": ("firefox os",),
     "bsd": ("freebsd", "openbsd", "netbsd", "dragonfly"),
     "unix": ("solaris", "sunos", "irix", "irix64", "hp-ux", "aix", "osf1"),
-    "tv-os": ("tvos", "atv os x", "webos", "webtv", "firehbbtv", "chromecast android", "chromecast linux"),
+    "tv-os": ("tvos", "atv os x", "webos", "web0s", "webtv", "firehbbtv", "chromecast linux"),
 }
 
 BROWSERS: dict[str, tuple[str, ...]] = {
