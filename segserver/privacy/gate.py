@@ -171,7 +171,7 @@ class Gate:
                 or (defined is not None and defined.direct_marketing and MARKETING in objections)
             ),
             self._age(self.policy.regime(regime).child_below_years, now_us, values, brought),
-            _consent(state, purpose, now_us),
+            standing(state, purpose, now_us),
             GPC in signals,
             LIMIT_SENSITIVE in signals,
             regime,
@@ -306,7 +306,8 @@ def _withholds(purpose: Purpose | None, label: Label, situation: Situation, regi
     return None
 
 
-def _consent(state: SubjectState, purpose: str, now_us: int) -> Consent:
+def standing(state: SubjectState, purpose: str, now_us: int) -> Consent:
+    """How the subject's decision on a purpose stands at a moment."""
     decision = state.consents.get(purpose)
     if decision is None:
         return Consent.MISSING

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from segserver.errors import Conflict, NotFound
-from segserver.privacy.subject import Profile, RuleValue
+from segserver.privacy.subject import Profile, RuleValue, SubjectState
 from segserver.privacy.vault import Subject, Vault
 from segserver.storage.sqlite.database import Connection
 from segserver.storage.sqlite.subjects import Subjects
@@ -60,8 +60,16 @@ class Profiles:
 
         return work
 
-    def store(self, connection: Connection, subject: Subject, now_us: int, *, profile: Profile) -> Subject:
-        """Seals and puts the subject with this profile."""
-        fresh, row = self._vault.seal(subject, now_us, profile=profile)
+    def store(
+        self,
+        connection: Connection,
+        subject: Subject,
+        now_us: int,
+        *,
+        profile: Profile | None = None,
+        state: SubjectState | None = None,
+    ) -> Subject:
+        """Seals and puts the subject with a new profile or state. Raises what :meth:`Vault.seal` raises."""
+        fresh, row = self._vault.seal(subject, now_us, profile=profile, state=state)
         self._subjects.put(connection, row)
         return fresh

@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 
 from segserver.model import Caller, Role
+from segserver.privacy.consent import Consents
 from segserver.privacy.keyring import Keyring, new_keyring
+from segserver.privacy.profiles import Profiles
 from segserver.privacy.vault import Vault
-from segserver.storage.sqlite import Database
-from segserver.storage.sqlite.subjects import Subjects, migrations
+from segserver.storage.sqlite import Database, consents
+from segserver.storage.sqlite import subjects as subject_rows
+from segserver.storage.sqlite.consents import ConsentRecords
+from segserver.storage.sqlite.subjects import Subjects
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +34,7 @@ def subjects() -> Subjects:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
-    return Database(tmp_path / "segserver.db", [migrations])
+    return Database(tmp_path / "segserver.db", [subject_rows.migrations, consents.migrations])
 
 
 @pytest.fixture
@@ -38,6 +42,16 @@ def connection(database: Database):
     connection = database.connect()
     yield connection
     connection.close()
+
+
+@pytest.fixture
+def profiles(vault: Vault, subjects: Subjects) -> Profiles:
+    return Profiles(vault, subjects)
+
+
+@pytest.fixture
+def ledger(vault: Vault, profiles: Profiles) -> Consents:
+    return Consents(vault, profiles, ConsentRecords())
 
 
 @pytest.fixture
