@@ -1,0 +1,68 @@
+"""Errors as one clear message and an exit code."""
+
+from __future__ import annotations
+
+import json
+from enum import IntEnum
+from typing import Any
+
+import click
+
+from segserver import errors
+
+
+class Exit(IntEnum):
+    """The exit codes of every command."""
+
+    DONE = 0
+    PROBLEM = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    DENIED = 4
+    NOT_FOUND = 5
+
+
+EXIT_CODES = """\b
+Exit codes:
+  0  done
+  1  a problem was found: a wrong catalog, a rejected row, a refused request
+  2  wrong usage
+  3  no server, or it can't answer now
+  4  the caller is not known, or may not
+  5  no such subject, segment, strategy or version
+"""
+
+_CODES: dict[type[errors.SegserverError], Exit] = {
+    errors.Unavailable: Exit.UNREACHABLE,
+    errors.DeadlineExceeded: Exit.UNREACHABLE,
+    errors.Unauthenticated: Exit.DENIED,
+    errors.PermissionDenied: Exit.DENIED,
+    errors.NotFound: Exit.NOT_FOUND,
+}
+
+
+def exit_code(error: errors.SegserverError) -> Exit:
+    """The exit code that stands for an error."""
+    return next((_CODES[kind] for kind in type(error).__mro__ if kind in _CODES), Exit.PROBLEM)
+
+
+def as_data(error: errors.SegserverError) -> dict[str, Any]:
+    """An error for ``--json``."""
+    return {
+        "reason": error.reason,
+        "message": error.message,
+        "metadata": error.metadata,
+        "violations": [{"field": v.field, "description": v.description} for v in error.violations],
+    }
+
+
+def show(error: errors.SegserverError) -> None:
+    """Writes an error to stderr, as JSON when the command was asked for JSON."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.meta.get("segserver.json"):
+        click.echo(json.dumps({"error": as_data(error)}), err=True)
+        return
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {error.message}", err=True)
+    for violation in error.violations:
+        if violation.description not in error.message:
+            click.echo(f"  {violation.field}: {violation.description}", err=True)

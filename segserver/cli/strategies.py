@@ -1,0 +1,104 @@
+"""``segserver strategies``: what the plugins bring."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from segserver.cli._output import console, joined, json_option, table, write_json
+from segserver.cli._server import Server, server_options
+from segserver.errors import NotFound
+
+if TYPE_CHECKING:
+    from segserver.client import Strategy
+
+
+@click.group("strategies")
+def command() -> None:
+    """The strategies that plugins bring: ways of looking at customers.
+
+    \b
+    Example:
+      segserver strategies list
+    """
+
+
+@command.command("list")
+@server_options
+@json_option
+def list_strategies(server: Server, as_json: bool) -> None:
+    """Lists the installed strategies, and those that could not be loaded.
+
+    \b
+    Example:
+      segserver strategies list
+    """
+    with server.connect() as client:
+        strategies = list(client.strategies())
+    if as_json:
+        write_json({"strategies": strategies})
+        return
+    made = table("strategy", "version", "state", "traits", "segments", "from")
+    for strategy in strategies:
+        made.add_row(
+            strategy.name,
+            strategy.version,
+            _state(strategy),
+            str(len(strategy.traits)),
+            str(len(strategy.segments)),
+            strategy.distribution,
+        )
+    out = console()
+    out.print(made)
+    for strategy in strategies:
+        if strategy.quarantine_reason:
+            out.print(f"{strategy.name or strategy.distribution}: {strategy.quarantine_reason}")
+
+
+@command.command("show")
+@click.argument("name")
+@server_options
+@json_option
+def show_strategy(name: str, server: Server, as_json: bool) -> None:
+    """Shows a strategy's traits, segments, attributes and settings.
+
+    \b
+    Example:
+      segserver strategies show demographic
+    """
+    from segserver.catalog.names import close_to
+
+    with server.connect() as client:
+        strategies = {strategy.name: strategy for strategy in client.strategies()}
+    if name not in strategies:
+        raise NotFound(f"no strategy {name!r}", reason="STRATEGY_UNKNOWN", near=close_to(name, strategies))
+    if as_json:
+        write_json(strategies[name])
+    else:
+        _print(strategies[name])
+
+
+def _state(strategy: Strategy) -> str:
+    if strategy.quarantine_reason:
+        return "quarantined"
+    failures = f", {strategy.failure_count} failures" if strategy.failure_count else ""
+    return ("used" if strategy.enabled else "not used") + failures
+
+
+def _print(strategy: Strategy) -> None:
+    out = console()
+    out.print(f"{strategy.name} {strategy.version}: {strategy.title or 'no title'}")
+    out.print(f"from {strategy.distribution}, {_state(strategy)}")
+    if strategy.quarantine_reason:
+        out.print(strategy.quarantine_reason)
+    traits = table("trait", "type", "reads", "title", title="Traits")
+    for trait in strategy.traits:
+        traits.add_row(trait.name, trait.type, joined(trait.reads), trait.title)
+    if strategy.traits:
+        out.print(traits)
+    for title, names in (("Segments", strategy.segments), ("Attributes", strategy.attributes)):
+        if names:
+            out.print(f"{title}: {joined(names)}")
+    if strategy.settings_json not in {"", "{}"}:
+        out.print(f"Settings: {strategy.settings_json}")
