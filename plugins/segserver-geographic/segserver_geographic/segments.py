@@ -23,7 +23,7 @@ def segments(settings: GeographicSettings) -> list[Segment]:
         ),
         *(_is("language", "language", name, f"Prefers the language {name}") for name in settings.languages),
         *(
-            _segment(f"market/{market.label}", in_market(market), market.title or f"Market {market.label}")
+            _segment(f"market-{market.label}", in_market(market), market.title or f"Market {market.label}")
             for market in settings.markets
         ),
         *_home(settings),
@@ -45,7 +45,7 @@ def _words(label: str) -> str:
 
 
 def _is(group: str, trait: str, value: str, title: str) -> Segment:
-    return _segment(f"{group}/{value}", f"geographic.{trait} == {literal(value)}", title)
+    return _segment(f"{group}-{value}", f"geographic.{trait} == {literal(value)}", title)
 
 
 def _segment(name: str, rule: str, title: str) -> Segment:

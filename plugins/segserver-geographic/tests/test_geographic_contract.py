@@ -57,7 +57,7 @@ def test_the_default_settings_name_no_code_that_iso_does_not_assign():
 
 def test_home_and_abroad_need_a_home():
     names = {segment.id for segment in contract.resolve(STRATEGY, MANY).segments}
-    assert {"geographic/home", "geographic/abroad", "geographic/market/vienna"} <= names
+    assert {"geographic/home", "geographic/abroad", "geographic/market-vienna"} <= names
     assert "geographic/home" not in {segment.id for segment in contract.resolve(STRATEGY).segments}
 
 

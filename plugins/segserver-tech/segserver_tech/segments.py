@@ -14,11 +14,11 @@ def segments(settings: TechSettings) -> list[Segment]:
         *(_is("browser", "browser", name, f"Browses with {name}") for name in settings.browsers),
         _is("machine", "mac_or_pc", "mac", "Mac users"),
         _is("machine", "mac_or_pc", "pc", "PC users"),
-        _segment("app/installed", "tech.app_installed", "Has our app"),
-        _segment("app/not-installed", "!tech.app_installed", "Does not have our app"),
-        _segment("tools/cloud", 'tech.cloud_or_installed in ["cloud", "both"]', "Works with cloud tools"),
+        _segment("app-installed", "tech.app_installed", "Has our app"),
+        _segment("app-not-installed", "!tech.app_installed", "Does not have our app"),
+        _segment("tools-cloud", 'tech.cloud_or_installed in ["cloud", "both"]', "Works with cloud tools"),
         _segment(
-            "tools/installed",
+            "tools-installed",
             'tech.cloud_or_installed in ["installed", "both"]',
             "Works with installed tools",
         ),
@@ -37,7 +37,7 @@ def segments(settings: TechSettings) -> list[Segment]:
 
 
 def _is(group: str, trait: str, value: str, title: str) -> Segment:
-    return _segment(f"{group}/{value}", f"tech.{trait} == {literal(value)}", title)
+    return _segment(f"{group}-{value}", f"tech.{trait} == {literal(value)}", title)
 
 
 def _segment(name: str, rule: str, title: str) -> Segment:
