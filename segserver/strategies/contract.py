@@ -11,32 +11,13 @@ from pydantic import ValidationError
 
 from segserver.errors import InvalidInput, Violation
 from segserver.model import NAME, SEGMENT_ID, TYPE_NAMES, Category
+from segserver.rules.check import RESERVED
 from segserver.strategies.api import API_VERSION, Attribute, Segment, Settings, Strategy, Trait
 
 MINIMUM_AUDIENCE_FLOOR = 20
 """No segment may ask for a smaller minimum audience: a number about fewer people is about people."""
 
-RESERVED_NAMES = frozenset(
-    {
-        *(
-            "as",
-            "break",
-            "const",
-            "continue",
-            "else",
-            "false",
-            "for",
-            "function",
-            "if",
-            "import",
-            "in",
-            "let",
-        ),
-        *("loop", "namespace", "null", "package", "return", "true", "var", "void", "while"),
-        *("bool", "bytes", "double", "duration", "dyn", "int", "list", "map", "null_type", "string"),
-        *("timestamp", "type", "uint", "now", "segments"),
-    }
-)
+RESERVED_NAMES = RESERVED | {"timestamp", "duration", "now", "segments"}
 """What a rule reads as something else: CEL's reserved words and types, ``now``, ``segments``."""
 
 
@@ -64,7 +45,7 @@ def is_segment_id(segment_id: object) -> bool:
     """Whether ``segment_id`` has the form of an id, and rules can read the variable made of it."""
     if not isinstance(segment_id, str) or len(segment_id) > 200 or not SEGMENT_ID.fullmatch(segment_id):
         return False
-    return not {"in", "true", "false", "null"} & set(segment_id.split("/"))
+    return RESERVED.isdisjoint(segment_id.split("/"))
 
 
 def problems(strategy: object) -> list[str]:

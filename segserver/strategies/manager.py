@@ -17,7 +17,8 @@ from typing import TypeVar
 
 import pluggy
 
-from segserver.errors import FailedPrecondition, InvalidInput
+from segserver.errors import Conflict, FailedPrecondition, InvalidInput
+from segserver.rules.functions import table_of
 from segserver.strategies import PROJECT, contract, hookspecs
 from segserver.strategies.api import Function, Strategy
 
@@ -187,6 +188,7 @@ def _problems(plugin: _Plugin) -> Iterator[str]:
     if found:
         yield from found
         return
+    table_of(plugin.functions)
     for strategy in plugin.strategies:
         if contract.takes_defaults(strategy):
             contract.resolve(strategy)
@@ -212,7 +214,11 @@ def _clashes(plugins: Sequence[_Plugin]) -> list[tuple[_Plugin, str]]:
 def _reason(error: BaseException) -> str:
     """At import a plugin holds code, and no customer's data, so its own words may be shown."""
     text = " ".join(str(error).split())
-    return text if isinstance(error, _NotAPluginError | InvalidInput) else f"{type(error).__name__}: {text}"
+    return (
+        text
+        if isinstance(error, _NotAPluginError | InvalidInput | Conflict)
+        else f"{type(error).__name__}: {text}"
+    )
 
 
 def _sorted(found: Iterable[_Installed]) -> tuple[_Installed, ...]:

@@ -1,0 +1,123 @@
+"""The digest that names a catalog: equal for equal meaning, however the files are laid out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from segserver.catalog.catalog import Attribute, Segment, Strategy, Trait
+from segserver.privacy.policy import Purpose
+
+FORMAT = 1
+"""Rises when the same definitions come to mean something else."""
+
+_TOKENS = re.compile(
+    r"""
+    \b(?:[rR][bB]?|[bB][rR]) (?: ""\".*?""\" | \'{3}.*?\'{3} | "[^"]*" | '[^']*' )
+    | (?:\b[bB])? (?: ""\"(?:\\.|.)*?""\" | \'{3}(?:\\.|.)*?\'{3} | "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' )
+    | (?P<comment> //[^\n]* )
+    | \w+
+    | \S
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+"""Strings (raw ones, where a backslash is nothing special, and others), comments, words, signs."""
+
+
+def canonical(rule: str) -> str:
+    """The rule's tokens with one space between them, without comments."""
+    return " ".join(match[0] for match in _TOKENS.finditer(rule) if match.lastgroup != "comment")
+
+
+def digest(
+    attributes: Mapping[str, Attribute],
+    purposes: Mapping[str, Purpose],
+    strategies: Mapping[str, Strategy],
+    traits: Mapping[str, Trait],
+    segments: Mapping[str, Segment],
+    functions: Mapping[str, str],
+) -> str:
+    """SHA-256, in hex, over canonical JSON of everything that shapes answers or says what they are.
+
+    ``functions`` are the plugins' functions (name → signature and origin); those count whose names stand in
+    a rule.
+    """
+    rules = [trait.rule for trait in traits.values()] + [segment.rule for segment in segments.values()]
+    words = {word for rule in rules for word in canonical(rule).split(" ")}
+    content = {
+        "format": FORMAT,
+        "attributes": {name: attribute_fields(a) for name, a in attributes.items()},
+        "purposes": {name: purpose_fields(p) for name, p in purposes.items()},
+        "strategies": {name: strategy_fields(s) for name, s in strategies.items()},
+        "traits": {name: trait_fields(t) for name, t in traits.items()},
+        "segments": {name: segment_fields(s) for name, s in segments.items()},
+        "functions": {name: text for name, text in functions.items() if name in words},
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def attribute_fields(attribute: Attribute) -> dict[str, Any]:
+    """What an attribute is, as JSON values."""
+    return {
+        "type": attribute.type,
+        "category": attribute.category,
+        "title": attribute.title,
+        "purposes": sorted(attribute.purposes),
+        "values": sorted(attribute.values),
+    }
+
+
+def purpose_fields(purpose: Purpose) -> dict[str, Any]:
+    """What a purpose is, as JSON values."""
+    return {
+        "legal_basis": purpose.legal_basis,
+        "categories": sorted(purpose.categories),
+        "title": purpose.title,
+        "description": purpose.description,
+        "direct_marketing": purpose.direct_marketing,
+        "sale_or_sharing": purpose.sale_or_sharing,
+        "profiling": purpose.profiling,
+        "special_condition": purpose.special_condition,
+    }
+
+
+def strategy_fields(strategy: Strategy) -> dict[str, Any]:
+    """What a strategy in use is, as JSON values."""
+    return {
+        "version": strategy.version,
+        "distribution": strategy.distribution,
+        "settings": strategy.settings,
+    }
+
+
+def trait_fields(trait: Trait) -> dict[str, Any]:
+    """What a trait is, as JSON values."""
+    return {
+        "type": trait.type,
+        "title": trait.title,
+        "rule": canonical(trait.rule),
+        "inputs": list(trait.inputs),
+        "values": sorted(trait.values),
+        "derives_special": trait.derives_special,
+    }
+
+
+def segment_fields(segment: Segment) -> dict[str, Any]:
+    """What a segment is, as JSON values."""
+    return {
+        "rule": canonical(segment.rule),
+        "title": segment.title,
+        "owner": segment.owner,
+        "tags": sorted(segment.tags),
+        "purposes": sorted(segment.purposes),
+        "exclusive_group": segment.exclusive_group,
+        "priority": segment.priority if segment.exclusive_group else 0,
+        "minimum_audience": segment.minimum_audience,
+        "derives_special": segment.derives_special,
+        "legal_or_similar_effect": segment.legal_or_similar_effect,
+        "strategy": segment.strategy,
+    }

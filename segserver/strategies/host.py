@@ -1,0 +1,224 @@
+"""The only place that calls a plugin's code: converts values, checks what comes back, and counts failures.
+
+Rules hold values in *rule form* (a timestamp is an int of microseconds since 1970 in UTC); a plugin sees
+public values (:data:`segserver.model.Value`). What a plugin's code raises goes no further than this file:
+its message could hold a customer's data, so only the type of the exception is kept.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+
+from segserver.errors import InvalidInput, SegserverError
+from segserver.model import TypeName, check_value
+from segserver.rules.functions import Function
+from segserver.rules.program import Coded
+from segserver.rules.times import to_datetime
+from segserver.rules.values import to_rule
+from segserver.strategies.api import Trait
+
+DTYPES: Mapping[str, Any] = {
+    "bool": pl.Boolean(),
+    "int": pl.Int64(),
+    "double": pl.Float64(),
+    "string": pl.String(),
+    "timestamp": pl.Datetime("us", "UTC"),
+    "list(string)": pl.List(pl.String()),
+}
+"""The type of a column of each type of value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """How often one trait's or function's code failed, and the type of the last exception."""
+
+    count: int
+    last: str
+
+
+class StrategyFailedError(SegserverError):
+    """A plugin's code raised, or returned what it may not. Holds the type of the exception, never its
+    message."""
+
+    reason = "STRATEGY_FAILED"
+
+
+class Host:
+    """Wraps plugins' code for the rules. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._failures: dict[str, Failures] = {}
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type[Host], tuple[()]]:
+        """A bulk program travels to other processes; the failures there are counted there."""
+        return Host, ()
+
+    @property
+    def failures(self) -> dict[str, Failures]:
+        """Failures so far, by trait (``tech.device``) or function."""
+        with self._lock:
+            return dict(sorted(self._failures.items()))
+
+    def coded(self, name: str, trait: Trait, types: Mapping[str, TypeName]) -> Coded:
+        """A code trait as the rules run it; ``types`` holds those of its attributes."""
+        scalar = _Scalar(self, name, trait, tuple(types[read] for read in trait.reads))
+        return Coded(name, trait.type, tuple(trait.reads), scalar, _Vectorized(self, name, trait, scalar))
+
+    def function(self, function: Function) -> Function:
+        """A plugin's function, with its failures counted under its name."""
+        name = function.parsed().name
+
+        def guarded(code: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*args: Any) -> Any:
+                try:
+                    return code(*args)
+                except (Exception, SystemExit) as error:
+                    raise self.failed(name, error) from None
+
+            return call
+
+        vectorized = function.vectorized and guarded(function.vectorized)
+        return replace(function, function=guarded(function.function), vectorized=vectorized)
+
+    def failed(self, name: str, error: BaseException, count: int = 1) -> StrategyFailedError:
+        """Counts a failure, and gives the exception to raise in place of the plugin's own."""
+        last = type(error).__name__
+        with self._lock:
+            before = self._failures.get(name)
+            self._failures[name] = Failures((before.count if before else 0) + count, last)
+        return StrategyFailedError(f"{name}: {last}")
+
+
+class _Scalar:
+    """A code trait for one subject: known values in rule form → a value in rule form, or ``None``."""
+
+    def __init__(self, host: Host, name: str, trait: Trait, types: Sequence[TypeName]) -> None:
+        self._host = host
+        self._name = name
+        self._type = trait.type
+        self._values = frozenset(trait.values)
+        self._times = tuple(position for position, type_name in enumerate(types) if type_name == "timestamp")
+        self._code = trait.function or _one_by_one(trait, types)
+
+    def __call__(self, *args: Any) -> Any:
+        if self._times:
+            public = list(args)
+            for position in self._times:
+                public[position] = to_datetime(args[position])
+            args = tuple(public)
+        return self.public(*args)
+
+    def public(self, *args: Any) -> Any:
+        """The same for public values."""
+        try:
+            return self._checked(self._code(*args))
+        except (Exception, SystemExit) as error:
+            raise self._host.failed(self._name, error) from None
+
+    def _checked(self, result: Any) -> Any:
+        if result is None:
+            return None
+        value = check_value(self._name, result, self._type)
+        if self._values and not self._values.issuperset((value,) if isinstance(value, str) else value):  # type: ignore[arg-type]
+            raise InvalidInput.of(self._name, "a value outside the trait's own list")
+        return to_rule(value, self._type)
+
+
+def _one_by_one(trait: Trait, types: Sequence[TypeName]) -> Callable[..., Any]:
+    """The scalar form of a trait that has only a vectorized one: columns of length one."""
+    vectorized = trait.vectorized
+    if vectorized is None:
+        raise InvalidInput.of(trait.name, "a code trait without code")
+
+    def call(*args: Any) -> Any:
+        columns = [_series([value], type_name) for value, type_name in zip(args, types, strict=True)]
+        result = _checked_column(vectorized(*columns), trait.type, 1)[0]
+        return tuple(result) if isinstance(result, pl.Series) else result
+
+    return call
+
+
+class _Vectorized:
+    """A code trait for a table: columns without nulls → a column, null where there is no value.
+
+    What fails, fails alone: when the vectorized form raises or returns a wrong column, each distinct input is
+    tried by itself, so that one bad row can't cost the others their value.
+    """
+
+    def __init__(self, host: Host, name: str, trait: Trait, scalar: _Scalar) -> None:
+        self._host = host
+        self._name = name
+        self._type = trait.type
+        self._values = tuple(trait.values)
+        self._scalar = scalar
+        self._code = trait.vectorized
+
+    def __call__(self, *columns: pl.Series) -> pl.Series:
+        if not len(columns[0]):
+            return _series([], self._type)
+        if self._code is not None:
+            try:
+                result = _checked_column(self._code(*columns), self._type, len(columns[0]))
+            except (Exception, SystemExit) as error:
+                self._host.failed(self._name, error)
+            else:
+                return self._masked(result)
+        return self._distinct(columns)
+
+    def _masked(self, result: pl.Series) -> pl.Series:
+        """Without the values that the scalar form would refuse."""
+        if self._type == "double":
+            allowed = result.is_finite()
+        elif not self._values:
+            return result
+        elif self._type == "string":
+            allowed = result.is_in(self._values)
+        else:
+            allowed = (
+                result.list.set_difference(pl.Series([self._values], dtype=result.dtype)).list.len() == 0
+            )
+        refused = int((~allowed).sum())
+        if not refused:
+            return result
+        self._host.failed(self._name, InvalidInput("a value that is not allowed"), refused)
+        return pl.select(pl.when(allowed).then(result)).to_series().rename(result.name)
+
+    def _distinct(self, columns: Sequence[pl.Series]) -> pl.Series:
+        """The scalar form, called once for each distinct input."""
+        frame = pl.DataFrame([column.alias(str(position)) for position, column in enumerate(columns)])
+        names = frame.columns
+        distinct = frame.unique(maintain_order=True)
+        rows = distinct.with_columns(
+            _series([self._try(row) for row in distinct.iter_rows()], self._type).alias("result")
+        )
+        return frame.join(rows, on=names, how="left", maintain_order="left").get_column("result")
+
+    def _try(self, row: Sequence[Any]) -> Any:
+        values = (tuple(value) if isinstance(value, list) else value for value in row)
+        try:
+            result = self._scalar.public(*values)
+        except StrategyFailedError:
+            return None
+        return to_datetime(result) if self._type == "timestamp" and result is not None else result
+
+
+def _series(values: Sequence[Any], type_name: str) -> pl.Series:
+    return pl.Series("", values, dtype=DTYPES[type_name], strict=True)
+
+
+def _checked_column(result: object, type_name: str, length: int) -> pl.Series:
+    if not isinstance(result, pl.Series):
+        raise InvalidInput(f"the vectorized form returned {type(result).__name__}, not a Series")
+    if len(result) != length:
+        raise InvalidInput(f"the vectorized form returned {len(result)} values for {length} subjects")
+    if result.dtype == pl.Null:
+        return result.cast(DTYPES[type_name])
+    if result.dtype != DTYPES[type_name]:
+        raise InvalidInput(f"the vectorized form returned {result.dtype}, not {DTYPES[type_name]}")
+    return result
