@@ -19,7 +19,14 @@ def generate(target: Path) -> list[Path]:
     sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
     includes = [str(PROTOS), str(resources.files("grpc_tools") / "_proto")]
     outputs = [f"--{kind}_out={target}" for kind in ("python", "pyi", "grpc_python")]
-    command = [sys.executable, "-m", "grpc_tools.protoc", *(f"-I{path}" for path in includes), *outputs, *sources]
+    command = [
+        sys.executable,
+        "-m",
+        "grpc_tools.protoc",
+        *(f"-I{path}" for path in includes),
+        *outputs,
+        *sources,
+    ]
     subprocess.run(command, check=True)
     for path in target.rglob("*_pb2_grpc.py"):
         if "def __init__(self, channel)" not in path.read_text():
@@ -30,13 +37,17 @@ def generate(target: Path) -> list[Path]:
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when a committed file is stale")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; exit 1 when a committed file is stale"
+    )
     check = parser.parse_args().check
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder)
         wanted = generate(fresh)
         present = sorted(
-            path.relative_to(ROOT) for path in (ROOT / "segserver").rglob("*_pb2*") if "__pycache__" not in path.parts
+            path.relative_to(ROOT)
+            for path in (ROOT / "segserver").rglob("*_pb2*")
+            if "__pycache__" not in path.parts
         )
         stale = [
             path

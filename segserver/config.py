@@ -1,4 +1,6 @@
-"""Settings of a server: defaults, then a TOML file, then the command line. Every limit is here, with its unit in its name."""
+"""Settings of a server: defaults, then a TOML file, then the command line. Every limit is here, with its unit
+in its name.
+"""
 
 from __future__ import annotations
 
@@ -43,9 +45,9 @@ class Limits(_Section):
 class Config(_Section):
     """A server's settings.
 
-    ``data_dir`` holds the database, the keyring and, for development, the caller's key. ``listen`` is ``host:port``; port 0
-    takes a free one. ``catalog_dir``, where given, is published at the start when it differs from what serves.
-    """
+    ``data_dir`` holds the database, the keyring and, for development, the caller's key. ``listen`` is
+    ``host:port``; port 0 takes a free one. ``catalog_dir``, where given, is published at the start when it
+    differs from what serves."""
 
     data_dir: Path = Path(".data")
     listen: str = "127.0.0.1:50051"
@@ -100,7 +102,10 @@ def load(path: Path | None = None, **overrides: Any) -> Config:
         return Config.model_validate(values)
     except ValidationError as error:
         violations = [
-            Violation(".".join(map(str, item["loc"])), item["msg"]) for item in error.errors(include_url=False)
+            Violation(".".join(map(str, item["loc"])), item["msg"])
+            for item in error.errors(include_url=False)
         ]
         text = "; ".join(f"{v.field}: {v.description}" for v in violations)
-        raise InvalidInput(f"the settings are wrong: {text}", reason="CONFIG_INVALID", violations=violations) from error
+        raise InvalidInput(
+            f"the settings are wrong: {text}", reason="CONFIG_INVALID", violations=violations
+        ) from error

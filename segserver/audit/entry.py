@@ -37,6 +37,8 @@ class Kind(StrEnum):
     SUBJECT_RESTRICTED = "subject_restricted"
     SUBJECT_REIDENTIFIED = "subject_reidentified"
     CATALOG_PUBLISHED = "catalog_published"
+    CALLER_ADDED = "caller_added"
+    CALLER_REVOKED = "caller_revoked"
     KEY_ROTATED = "key_rotated"
     KEY_RETIRED = "key_retired"
     STRATEGY_QUARANTINED = "strategy_quarantined"

@@ -14,9 +14,8 @@ from segserver.model import Outcome
 class SegmentResult:
     """The outcome for one segment, with what stood in the way of settling it.
 
-    ``missing`` names attributes without a value; ``withheld`` pairs an attribute with its reason code; ``reason`` is
-    ``ERROR`` or ``STRATEGY_FAILED`` where data alone do not explain an UNKNOWN.
-    """
+    ``missing`` names attributes without a value; ``withheld`` pairs an attribute with its reason code;
+    ``reason`` is one of the codes below where data alone do not explain an UNKNOWN."""
 
     segment: str
     outcome: Outcome
@@ -24,6 +23,13 @@ class SegmentResult:
     withheld: tuple[tuple[str, str], ...] = ()
     reason: str = ""
     failed_traits: tuple[str, ...] = ()
+    human_review: bool = False
+    """The segment has a legal or similarly significant effect, and there is no explicit consent (GDPR art.
+    22).
+    """
+
+    def __hash__(self) -> int:
+        return hash(self.segment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,11 @@ BatchAnswer = Evaluation | SegserverError
 """One subject's part of a batch: the answer, or why there is none."""
 
 ERROR = "ERROR"
+"""The rule fails on this subject's values: a division by zero, a number beyond 64 bits."""
 STRATEGY_FAILED = "STRATEGY_FAILED"
+"""The code of a strategy failed."""
+UNDETERMINED = "UNDETERMINED"
+"""The code of a strategy finds no value for these inputs, or the rule fails on them."""
 
 
 def new_evaluation_id(time_us: int) -> str:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 
+from segserver.audit.entry import Entry, Kind, encode, timestamp
 from segserver.errors import InvalidInput, Unauthenticated
 from segserver.model import NAME, Caller, Role
-from segserver.storage.sqlite import Connection, callers
+from segserver.rules.times import to_datetime
+from segserver.storage.sqlite import Connection, Writer, callers
 from segserver.storage.sqlite.callers import CallerRow
 
 KEY_PREFIX = "segserver_"
 """Keys are recognizable, so that scanners find a leaked one."""
 
 KEY_BYTES = 32
+DAY_US = 86_400_000_000
 
 _UNKNOWN = "the API key is missing, unknown, expired or revoked"
 
@@ -68,6 +70,48 @@ class Callers:
         return callers.listing(self._reader)
 
 
-def expiry_us(now_us: int, days: int | None) -> int | None:
-    """When a key made now for so many days ends."""
-    return None if days is None else now_us + days * int(dt.timedelta(days=1) / dt.timedelta(microseconds=1))
+class CallerDesk:
+    """The operator's side: callers come and go, and each change leaves an entry."""
+
+    def __init__(self, writer: Writer, now_us: Callable[[], int]) -> None:
+        self._writer = writer
+        self._now_us = now_us
+
+    def add(
+        self, name: str, roles: Sequence[str], purposes: Sequence[str], *, days: int | None = None
+    ) -> str:
+        """Adds a caller and returns its key, which is kept nowhere. ``days`` is how long the key holds;
+        ``None``: no end.
+
+        Raises :class:`InvalidInput` for a wrong name, role or purpose, :class:`Conflict` when the name is
+        taken."""
+        check_caller(name, roles, purposes)
+        key, now_us = new_key(), self._now_us()
+        expires_us = None if days is None else now_us + days * DAY_US
+
+        def add(connection: Connection) -> None:
+            callers.add(
+                connection,
+                name=name,
+                key_hash=hash_key(key),
+                roles=roles,
+                purposes=purposes,
+                created_us=now_us,
+                expires_us=expires_us,
+            )
+
+        details = {"name": name, "roles": " ".join(sorted(roles)), "purposes": " ".join(sorted(purposes))}
+        self._writer.write_blocking(add, (_entry(Kind.CALLER_ADDED, now_us, details),))
+        return key
+
+    def revoke(self, name: str) -> None:
+        """Ends a caller's access at once. Raises :class:`NotFound`."""
+        now_us = self._now_us()
+        self._writer.write_blocking(
+            lambda connection: callers.revoke(connection, name, now_us),
+            (_entry(Kind.CALLER_REVOKED, now_us, {"name": name}),),
+        )
+
+
+def _entry(kind: Kind, now_us: int, details: dict[str, str]) -> bytes:
+    return encode(Entry(time=timestamp(to_datetime(now_us)), kind=kind, details=details))

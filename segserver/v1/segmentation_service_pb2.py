@@ -26,43 +26,43 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from segserver.v1 import value_pb2 as segserver_dot_v1_dot_value__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'segserver/v1/segmentation_service.proto\x12\x0csegserver.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18segserver/v1/value.proto\"\xb3\x01\n\nEvaluation\x12\x15\n\revaluation_id\x18\x01 \x01(\t\x12\x31\n\revaluate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x63\x61talog_digest\x18\x03 \x01(\t\x12\x15\n\rsubject_token\x18\x04 \x01(\t\x12,\n\x07results\x18\x05 \x03(\x0b\x32\x1b.segserver.v1.SegmentResult\"\xb3\x01\n\rSegmentResult\x12\x0f\n\x07segment\x18\x01 \x01(\t\x12&\n\x07outcome\x18\x02 \x01(\x0e\x32\x15.segserver.v1.Outcome\x12\x0f\n\x07missing\x18\x03 \x03(\t\x12\x31\n\x08withheld\x18\x04 \x03(\x0b\x32\x1f.segserver.v1.WithheldAttribute\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x15\n\rfailed_traits\x18\x06 \x03(\t\"6\n\x11WithheldAttribute\x12\x11\n\tattribute\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xda\x01\n\x0f\x45xplanationNode\x12\x12\n\nexpression\x18\x01 \x01(\t\x12\"\n\x05truth\x18\x02 \x01(\x0e\x32\x13.segserver.v1.Truth\x12\r\n\x05value\x18\x03 \x01(\t\x12\x1a\n\x12unknown_attributes\x18\x04 \x03(\t\x12\x0c\n\x04line\x18\x05 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x06 \x01(\x05\x12\x15\n\rdefinition_of\x18\x07 \x01(\t\x12/\n\x08\x63hildren\x18\x08 \x03(\x0b\x32\x1d.segserver.v1.ExplanationNode\"h\n\tCondition\x12\x12\n\nexpression\x18\x01 \x01(\t\x12\"\n\x05truth\x18\x02 \x01(\x0e\x32\x13.segserver.v1.Truth\x12#\n\x06needed\x18\x03 \x01(\x0e\x32\x13.segserver.v1.Truth\"\xc7\x01\n\x17\x45valuateSegmentsRequest\x12(\n\x07subject\x18\x01 \x01(\x0b\x32\x17.segserver.v1.SubjectId\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\x10\n\x08segments\x18\x03 \x03(\t\x12,\n\nattributes\x18\x04 \x01(\x0b\x32\x18.segserver.v1.Attributes\x12\x31\n\revaluate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x18\x45valuateSegmentsResponse\x12,\n\nevaluation\x18\x01 \x01(\x0b\x32\x18.segserver.v1.Evaluation\"\xa2\x01\n\x1c\x42\x61tchEvaluateSegmentsRequest\x12,\n\x08subjects\x18\x01 \x03(\x0b\x32\x1a.segserver.v1.BatchSubject\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\x10\n\x08segments\x18\x03 \x03(\t\x12\x31\n\revaluate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"f\n\x0c\x42\x61tchSubject\x12(\n\x07subject\x18\x01 \x01(\x0b\x32\x17.segserver.v1.SubjectId\x12,\n\nattributes\x18\x02 \x01(\x0b\x32\x18.segserver.v1.Attributes\"K\n\x1d\x42\x61tchEvaluateSegmentsResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.segserver.v1.BatchResult\"o\n\x0b\x42\x61tchResult\x12.\n\nevaluation\x18\x01 \x01(\x0b\x32\x18.segserver.v1.EvaluationH\x00\x12&\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x15.segserver.v1.FailureH\x00\x42\x08\n\x06result\"\xc4\x01\n\x15\x45xplainSegmentRequest\x12(\n\x07subject\x18\x01 \x01(\x0b\x32\x17.segserver.v1.SubjectId\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\x0f\n\x07segment\x18\x03 \x01(\t\x12,\n\nattributes\x18\x04 \x01(\x0b\x32\x18.segserver.v1.Attributes\x12\x31\n\revaluate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xab\x02\n\x16\x45xplainSegmentResponse\x12\x15\n\revaluation_id\x18\x01 \x01(\t\x12\x31\n\revaluate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x63\x61talog_digest\x18\x03 \x01(\t\x12\x15\n\rsubject_token\x18\x04 \x01(\t\x12+\n\x06result\x18\x05 \x01(\x0b\x32\x1b.segserver.v1.SegmentResult\x12\x0c\n\x04rule\x18\x06 \x01(\t\x12+\n\x04tree\x18\x07 \x01(\x0b\x32\x1d.segserver.v1.ExplanationNode\x12\x30\n\x0fsmallest_change\x18\x08 \x03(\x0b\x32\x17.segserver.v1.Condition*y\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x12\n\x0eOUTCOME_MEMBER\x10\x01\x12\x16\n\x12OUTCOME_NOT_MEMBER\x10\x02\x12\x13\n\x0fOUTCOME_UNKNOWN\x10\x03\x12\x14\n\x10OUTCOME_WITHHELD\x10\x04*R\n\x05Truth\x12\x15\n\x11TRUTH_UNSPECIFIED\x10\x00\x12\x0e\n\nTRUTH_TRUE\x10\x01\x12\x0f\n\x0bTRUTH_FALSE\x10\x02\x12\x11\n\rTRUTH_UNKNOWN\x10\x03\x32\xc7\x02\n\x13SegmentationService\x12\x61\n\x10\x45valuateSegments\x12%.segserver.v1.EvaluateSegmentsRequest\x1a&.segserver.v1.EvaluateSegmentsResponse\x12p\n\x15\x42\x61tchEvaluateSegments\x12*.segserver.v1.BatchEvaluateSegmentsRequest\x1a+.segserver.v1.BatchEvaluateSegmentsResponse\x12[\n\x0e\x45xplainSegment\x12#.segserver.v1.ExplainSegmentRequest\x1a$.segserver.v1.ExplainSegmentResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'segserver/v1/segmentation_service.proto\x12\x0csegserver.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18segserver/v1/value.proto\"\xb3\x01\n\nEvaluation\x12\x15\n\revaluation_id\x18\x01 \x01(\t\x12\x31\n\revaluate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x63\x61talog_digest\x18\x03 \x01(\t\x12\x15\n\rsubject_token\x18\x04 \x01(\t\x12,\n\x07results\x18\x05 \x03(\x0b\x32\x1b.segserver.v1.SegmentResult\"\xc9\x01\n\rSegmentResult\x12\x0f\n\x07segment\x18\x01 \x01(\t\x12&\n\x07outcome\x18\x02 \x01(\x0e\x32\x15.segserver.v1.Outcome\x12\x0f\n\x07missing\x18\x03 \x03(\t\x12\x31\n\x08withheld\x18\x04 \x03(\x0b\x32\x1f.segserver.v1.WithheldAttribute\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x15\n\rfailed_traits\x18\x06 \x03(\t\x12\x14\n\x0chuman_review\x18\x07 \x01(\x08\"6\n\x11WithheldAttribute\x12\x11\n\tattribute\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xda\x01\n\x0f\x45xplanationNode\x12\x12\n\nexpression\x18\x01 \x01(\t\x12\"\n\x05truth\x18\x02 \x01(\x0e\x32\x13.segserver.v1.Truth\x12\r\n\x05value\x18\x03 \x01(\t\x12\x1a\n\x12unknown_attributes\x18\x04 \x03(\t\x12\x0c\n\x04line\x18\x05 \x01(\x05\x12\x0e\n\x06\x63olumn\x18\x06 \x01(\x05\x12\x15\n\rdefinition_of\x18\x07 \x01(\t\x12/\n\x08\x63hildren\x18\x08 \x03(\x0b\x32\x1d.segserver.v1.ExplanationNode\"h\n\tCondition\x12\x12\n\nexpression\x18\x01 \x01(\t\x12\"\n\x05truth\x18\x02 \x01(\x0e\x32\x13.segserver.v1.Truth\x12#\n\x06needed\x18\x03 \x01(\x0e\x32\x13.segserver.v1.Truth\"\xc7\x01\n\x17\x45valuateSegmentsRequest\x12(\n\x07subject\x18\x01 \x01(\x0b\x32\x17.segserver.v1.SubjectId\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\x10\n\x08segments\x18\x03 \x03(\t\x12,\n\nattributes\x18\x04 \x01(\x0b\x32\x18.segserver.v1.Attributes\x12\x31\n\revaluate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x18\x45valuateSegmentsResponse\x12,\n\nevaluation\x18\x01 \x01(\x0b\x32\x18.segserver.v1.Evaluation\"\xa2\x01\n\x1c\x42\x61tchEvaluateSegmentsRequest\x12,\n\x08subjects\x18\x01 \x03(\x0b\x32\x1a.segserver.v1.BatchSubject\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\x10\n\x08segments\x18\x03 \x03(\t\x12\x31\n\revaluate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"f\n\x0c\x42\x61tchSubject\x12(\n\x07subject\x18\x01 \x01(\x0b\x32\x17.segserver.v1.SubjectId\x12,\n\nattributes\x18\x02 \x01(\x0b\x32\x18.segserver.v1.Attributes\"K\n\x1d\x42\x61tchEvaluateSegmentsResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.segserver.v1.BatchResult\"o\n\x0b\x42\x61tchResult\x12.\n\nevaluation\x18\x01 \x01(\x0b\x32\x18.segserver.v1.EvaluationH\x00\x12&\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x15.segserver.v1.FailureH\x00\x42\x08\n\x06result\"\xc4\x01\n\x15\x45xplainSegmentRequest\x12(\n\x07subject\x18\x01 \x01(\x0b\x32\x17.segserver.v1.SubjectId\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\x0f\n\x07segment\x18\x03 \x01(\t\x12,\n\nattributes\x18\x04 \x01(\x0b\x32\x18.segserver.v1.Attributes\x12\x31\n\revaluate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xab\x02\n\x16\x45xplainSegmentResponse\x12\x15\n\revaluation_id\x18\x01 \x01(\t\x12\x31\n\revaluate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x63\x61talog_digest\x18\x03 \x01(\t\x12\x15\n\rsubject_token\x18\x04 \x01(\t\x12+\n\x06result\x18\x05 \x01(\x0b\x32\x1b.segserver.v1.SegmentResult\x12\x0c\n\x04rule\x18\x06 \x01(\t\x12+\n\x04tree\x18\x07 \x01(\x0b\x32\x1d.segserver.v1.ExplanationNode\x12\x30\n\x0fsmallest_change\x18\x08 \x03(\x0b\x32\x17.segserver.v1.Condition*y\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x12\n\x0eOUTCOME_MEMBER\x10\x01\x12\x16\n\x12OUTCOME_NOT_MEMBER\x10\x02\x12\x13\n\x0fOUTCOME_UNKNOWN\x10\x03\x12\x14\n\x10OUTCOME_WITHHELD\x10\x04*R\n\x05Truth\x12\x15\n\x11TRUTH_UNSPECIFIED\x10\x00\x12\x0e\n\nTRUTH_TRUE\x10\x01\x12\x0f\n\x0bTRUTH_FALSE\x10\x02\x12\x11\n\rTRUTH_UNKNOWN\x10\x03\x32\xc7\x02\n\x13SegmentationService\x12\x61\n\x10\x45valuateSegments\x12%.segserver.v1.EvaluateSegmentsRequest\x1a&.segserver.v1.EvaluateSegmentsResponse\x12p\n\x15\x42\x61tchEvaluateSegments\x12*.segserver.v1.BatchEvaluateSegmentsRequest\x1a+.segserver.v1.BatchEvaluateSegmentsResponse\x12[\n\x0e\x45xplainSegment\x12#.segserver.v1.ExplainSegmentRequest\x1a$.segserver.v1.ExplainSegmentResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'segserver.v1.segmentation_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOME']._serialized_start=2099
-  _globals['_OUTCOME']._serialized_end=2220
-  _globals['_TRUTH']._serialized_start=2222
-  _globals['_TRUTH']._serialized_end=2304
+  _globals['_OUTCOME']._serialized_start=2121
+  _globals['_OUTCOME']._serialized_end=2242
+  _globals['_TRUTH']._serialized_start=2244
+  _globals['_TRUTH']._serialized_end=2326
   _globals['_EVALUATION']._serialized_start=117
   _globals['_EVALUATION']._serialized_end=296
   _globals['_SEGMENTRESULT']._serialized_start=299
-  _globals['_SEGMENTRESULT']._serialized_end=478
-  _globals['_WITHHELDATTRIBUTE']._serialized_start=480
-  _globals['_WITHHELDATTRIBUTE']._serialized_end=534
-  _globals['_EXPLANATIONNODE']._serialized_start=537
-  _globals['_EXPLANATIONNODE']._serialized_end=755
-  _globals['_CONDITION']._serialized_start=757
-  _globals['_CONDITION']._serialized_end=861
-  _globals['_EVALUATESEGMENTSREQUEST']._serialized_start=864
-  _globals['_EVALUATESEGMENTSREQUEST']._serialized_end=1063
-  _globals['_EVALUATESEGMENTSRESPONSE']._serialized_start=1065
-  _globals['_EVALUATESEGMENTSRESPONSE']._serialized_end=1137
-  _globals['_BATCHEVALUATESEGMENTSREQUEST']._serialized_start=1140
-  _globals['_BATCHEVALUATESEGMENTSREQUEST']._serialized_end=1302
-  _globals['_BATCHSUBJECT']._serialized_start=1304
-  _globals['_BATCHSUBJECT']._serialized_end=1406
-  _globals['_BATCHEVALUATESEGMENTSRESPONSE']._serialized_start=1408
-  _globals['_BATCHEVALUATESEGMENTSRESPONSE']._serialized_end=1483
-  _globals['_BATCHRESULT']._serialized_start=1485
-  _globals['_BATCHRESULT']._serialized_end=1596
-  _globals['_EXPLAINSEGMENTREQUEST']._serialized_start=1599
-  _globals['_EXPLAINSEGMENTREQUEST']._serialized_end=1795
-  _globals['_EXPLAINSEGMENTRESPONSE']._serialized_start=1798
-  _globals['_EXPLAINSEGMENTRESPONSE']._serialized_end=2097
-  _globals['_SEGMENTATIONSERVICE']._serialized_start=2307
-  _globals['_SEGMENTATIONSERVICE']._serialized_end=2634
+  _globals['_SEGMENTRESULT']._serialized_end=500
+  _globals['_WITHHELDATTRIBUTE']._serialized_start=502
+  _globals['_WITHHELDATTRIBUTE']._serialized_end=556
+  _globals['_EXPLANATIONNODE']._serialized_start=559
+  _globals['_EXPLANATIONNODE']._serialized_end=777
+  _globals['_CONDITION']._serialized_start=779
+  _globals['_CONDITION']._serialized_end=883
+  _globals['_EVALUATESEGMENTSREQUEST']._serialized_start=886
+  _globals['_EVALUATESEGMENTSREQUEST']._serialized_end=1085
+  _globals['_EVALUATESEGMENTSRESPONSE']._serialized_start=1087
+  _globals['_EVALUATESEGMENTSRESPONSE']._serialized_end=1159
+  _globals['_BATCHEVALUATESEGMENTSREQUEST']._serialized_start=1162
+  _globals['_BATCHEVALUATESEGMENTSREQUEST']._serialized_end=1324
+  _globals['_BATCHSUBJECT']._serialized_start=1326
+  _globals['_BATCHSUBJECT']._serialized_end=1428
+  _globals['_BATCHEVALUATESEGMENTSRESPONSE']._serialized_start=1430
+  _globals['_BATCHEVALUATESEGMENTSRESPONSE']._serialized_end=1505
+  _globals['_BATCHRESULT']._serialized_start=1507
+  _globals['_BATCHRESULT']._serialized_end=1618
+  _globals['_EXPLAINSEGMENTREQUEST']._serialized_start=1621
+  _globals['_EXPLAINSEGMENTREQUEST']._serialized_end=1817
+  _globals['_EXPLAINSEGMENTRESPONSE']._serialized_start=1820
+  _globals['_EXPLAINSEGMENTRESPONSE']._serialized_end=2119
+  _globals['_SEGMENTATIONSERVICE']._serialized_start=2329
+  _globals['_SEGMENTATIONSERVICE']._serialized_end=2656
 # @@protoc_insertion_point(module_scope)

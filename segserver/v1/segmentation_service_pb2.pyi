@@ -50,20 +50,22 @@ class Evaluation(_message.Message):
     def __init__(self, evaluation_id: _Optional[str] = ..., evaluate_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_digest: _Optional[str] = ..., subject_token: _Optional[str] = ..., results: _Optional[_Iterable[_Union[SegmentResult, _Mapping]]] = ...) -> None: ...
 
 class SegmentResult(_message.Message):
-    __slots__ = ("segment", "outcome", "missing", "withheld", "reason", "failed_traits")
+    __slots__ = ("segment", "outcome", "missing", "withheld", "reason", "failed_traits", "human_review")
     SEGMENT_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     MISSING_FIELD_NUMBER: _ClassVar[int]
     WITHHELD_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     FAILED_TRAITS_FIELD_NUMBER: _ClassVar[int]
+    HUMAN_REVIEW_FIELD_NUMBER: _ClassVar[int]
     segment: str
     outcome: Outcome
     missing: _containers.RepeatedScalarFieldContainer[str]
     withheld: _containers.RepeatedCompositeFieldContainer[WithheldAttribute]
     reason: str
     failed_traits: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, segment: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., missing: _Optional[_Iterable[str]] = ..., withheld: _Optional[_Iterable[_Union[WithheldAttribute, _Mapping]]] = ..., reason: _Optional[str] = ..., failed_traits: _Optional[_Iterable[str]] = ...) -> None: ...
+    human_review: bool
+    def __init__(self, segment: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., missing: _Optional[_Iterable[str]] = ..., withheld: _Optional[_Iterable[_Union[WithheldAttribute, _Mapping]]] = ..., reason: _Optional[str] = ..., failed_traits: _Optional[_Iterable[str]] = ..., human_review: _Optional[bool] = ...) -> None: ...
 
 class WithheldAttribute(_message.Message):
     __slots__ = ("attribute", "reason")

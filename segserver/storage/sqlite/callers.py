@@ -63,12 +63,15 @@ def add(
     created_us: int,
     expires_us: int | None = None,
 ) -> None:
-    """Adds a caller. Raises :class:`Conflict` when the name is taken; a revoked name stays taken, for the log's sake."""
+    """Adds a caller. Raises :class:`Conflict` when the name is taken; a revoked name stays taken, for the
+    log's sake.
+    """
     taken = connection.execute("SELECT 1 FROM callers WHERE name = ?", [name]).fetchone()
     if taken:
         raise Conflict(f"a caller named {name} exists; choose another name", reason="CALLER_EXISTS")
     connection.execute(
-        "INSERT INTO callers (name, key_hash, roles, purposes, created_us, expires_us) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO callers (name, key_hash, roles, purposes, created_us, expires_us)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
         [name, key_hash, " ".join(sorted(roles)), " ".join(sorted(purposes)), created_us, expires_us],
     )
 

@@ -21,8 +21,8 @@ migrations = Migrations("segserver.catalogs")
 def m001_create(db: Utils) -> None:
     """One row for each publication; a version is never changed."""
     db.execute(
-        "CREATE TABLE catalogs (version INTEGER PRIMARY KEY, digest TEXT NOT NULL, published_us INTEGER NOT NULL,"
-        " publisher TEXT NOT NULL, note TEXT NOT NULL, documents TEXT NOT NULL) STRICT"
+        "CREATE TABLE catalogs (version INTEGER PRIMARY KEY, digest TEXT NOT NULL,"
+        " published_us INTEGER NOT NULL, publisher TEXT NOT NULL, note TEXT NOT NULL, documents TEXT NOT NULL) STRICT"
     )
 
 
@@ -48,7 +48,9 @@ def latest(connection: Connection) -> CatalogRow | None:
 
 def get(connection: Connection, version: int) -> tuple[CatalogRow, dict[str, str]] | None:
     """A version with its documents (file name to text)."""
-    row = connection.execute(f"SELECT {_COLUMNS}, documents FROM catalogs WHERE version = ?", [version]).fetchone()
+    row = connection.execute(
+        f"SELECT {_COLUMNS}, documents FROM catalogs WHERE version = ?", [version]
+    ).fetchone()
     return (CatalogRow(*row[:-1]), msgspec.json.decode(row[-1], type=dict[str, str])) if row else None
 
 
@@ -61,7 +63,13 @@ def page(connection: Connection, before: int, count: int) -> Sequence[CatalogRow
 
 
 def add(
-    connection: Connection, *, digest: str, published_us: int, publisher: str, note: str, documents: Mapping[str, str]
+    connection: Connection,
+    *,
+    digest: str,
+    published_us: int,
+    publisher: str,
+    note: str,
+    documents: Mapping[str, str],
 ) -> CatalogRow:
     """Stores the next version. Call it inside the writer's transaction."""
     text = msgspec.json.encode(dict(documents)).decode()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from sqlite_utils import Database as Utils
-from sqlite_utils.utils import sqlite3
+from sqlite_utils.utils import sqlite3 as sqlite3  # type: ignore[attr-defined]  # the driver that sqlite-utils chose
 
 from segserver.errors import FailedPrecondition, Unavailable
 
@@ -31,8 +31,8 @@ def check_library(version: str) -> None:
     if WAL_RESET_INTRODUCED <= number < WAL_RESET_FIXED:
         fixed = ".".join(map(str, WAL_RESET_FIXED))
         raise FailedPrecondition(
-            f"SQLite {version} has the WAL-reset bug, which can lose committed writes; segserver needs {fixed} or newer: "
-            "install pysqlite3, which carries one",
+            f"SQLite {version} has the WAL-reset bug, which can lose committed writes; "
+            f"segserver needs {fixed} or newer: install pysqlite3, which carries one",
             reason="SQLITE_VERSION_AFFECTED",
             metadata={"version": version},
         )
@@ -41,9 +41,8 @@ def check_library(version: str) -> None:
 class Database:
     """One SQLite file with its schema.
 
-    Raises :class:`FailedPrecondition` for an affected library, :class:`Unavailable` when the file can't be opened
-    or is not a database.
-    """
+    Raises :class:`FailedPrecondition` for an affected library, :class:`Unavailable` when the file can't be
+    opened or is not a database."""
 
     def __init__(self, path: Path, migrations: Iterable[Migrations]) -> None:
         check_library(sqlite3.sqlite_version)
@@ -53,13 +52,14 @@ class Database:
             utils = Utils(connection)
             for migration_set in migrations:
                 migration_set.apply(utils)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter: a damaged schema, quoted
             raise unavailable(error) from error
         finally:
             connection.close()
 
     def connect(self, *, read_only: bool = False) -> Connection:
-        """A new connection: WAL, ``synchronous=FULL`` (a commit is on disk), foreign keys, freed pages overwritten.
+        """A new connection: WAL, ``synchronous=FULL`` (a commit is on disk), foreign keys, freed pages
+        overwritten.
 
         It may be used from any one thread at a time.
         """
@@ -74,7 +74,7 @@ class Database:
             connection.execute("PRAGMA mmap_size=268435456")
             if read_only:
                 connection.execute("PRAGMA query_only=ON")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter: a damaged schema, quoted
             raise unavailable(error) from error
         return connection
 
@@ -82,4 +82,6 @@ class Database:
 def unavailable(error: Exception) -> Unavailable:
     """What SQLite said, as the error that a caller gets. SQLite's messages name no data."""
     code = getattr(error, "sqlite_errorname", type(error).__name__)
-    return Unavailable(f"the store can't be used: {error}", reason="STORE_UNAVAILABLE", metadata={"sqlite": code})
+    return Unavailable(
+        f"the store can't be used: {error}", reason="STORE_UNAVAILABLE", metadata={"sqlite": code}
+    )

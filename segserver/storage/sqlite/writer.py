@@ -1,7 +1,7 @@
 """The one writer of a process: group commit, with the audit entries in the same transaction.
 
-A unit of work and the audit entries that tell of it become durable together or not at all. While one group is being
-flushed to disk, the next one gathers: under load, one ``fdatasync`` (about 170 µs) serves many callers.
+A unit of work and the audit entries that tell of it become durable together or not at all. While one group is
+being flushed to disk, the next one gathers: under load, one ``fdatasync`` (about 170 µs) serves many callers.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from sqlite_utils.utils import sqlite3
-
 from segserver.errors import SegserverError, Unavailable
-from segserver.storage.sqlite.database import Connection, Database, unavailable
+from segserver.storage.sqlite.database import Connection, Database, sqlite3, unavailable
 
 GROUP_UNITS_MAX = 256
 QUEUE_UNITS_MAX = 16_384
 
 Work = Callable[[Connection], Any]
+Entries = Sequence[bytes] | Callable[[Any], Sequence[bytes]]
+"""The audit entries of a unit, or what makes them from the result of its work."""
 Appender = Callable[[Connection, Sequence[bytes]], Sequence[int]]
 """Appends audit payloads inside the writer's transaction; returns one log index for each, in order."""
 
@@ -40,7 +40,7 @@ class Unit:
 
     __slots__ = ("done", "entries", "outcome", "work")
 
-    def __init__(self, work: Work | None, entries: Sequence[bytes], done: Callable[[Unit], None]) -> None:
+    def __init__(self, work: Work | None, entries: Entries, done: Callable[[Unit], None]) -> None:
         self.work = work
         self.entries = entries
         self.done = done
@@ -50,9 +50,9 @@ class Unit:
 class Writer:
     """A thread that owns the write connection.
 
-    A unit whose work raises is rolled back alone; the others of its group go on. When the commit itself fails (disk
-    full, read-only, I/O error), every unit of the group gets :class:`Unavailable` and nothing of it is stored.
-    """
+    A unit whose work raises is rolled back alone; the others of its group go on. When the commit itself fails
+    (disk full, read-only, I/O error), every unit of the group gets :class:`Unavailable` and nothing of it is
+    stored."""
 
     def __init__(self, database: Database, append: Appender) -> None:
         self._connection = database.connect()
@@ -67,11 +67,11 @@ class Writer:
         """How many units wait."""
         return self._queue.qsize()
 
-    async def write(self, work: Work | None = None, entries: Sequence[bytes] = ()) -> Receipt:
+    async def write(self, work: Work | None = None, entries: Entries = ()) -> Receipt:
         """Runs ``work`` and appends ``entries`` in one transaction; returns when both are on disk.
 
-        Raises what ``work`` raises, or :class:`Unavailable`. Cancelling the caller does not undo what was submitted.
-        """
+        Raises what ``work`` raises, or :class:`Unavailable`. Cancelling the caller does not undo what was
+        submitted."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Receipt] = loop.create_future()
 
@@ -83,10 +83,13 @@ class Writer:
             else:
                 future.set_exception(unit.outcome or Unavailable("the writer is closed"))
 
-        self._put(Unit(work, entries, lambda unit: loop.call_soon_threadsafe(resolve, unit)))
+        def done(unit: Unit) -> None:
+            loop.call_soon_threadsafe(resolve, unit)
+
+        self._put(Unit(work, entries, done))
         return await future
 
-    def write_blocking(self, work: Work | None = None, entries: Sequence[bytes] = ()) -> Receipt:
+    def write_blocking(self, work: Work | None = None, entries: Entries = ()) -> Receipt:
         """The same for a thread without an event loop."""
         future: Future[Receipt] = Future()
 
@@ -139,37 +142,36 @@ class Writer:
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
-            results = [self._work(unit) for unit in group]
-            whole = [unit for unit in group if unit.outcome is None]
-            indexes = iter(self._append(connection, [entry for unit in whole for entry in unit.entries]))
+            whole = [(unit, *done) for unit in group if (done := self._work(unit)) is not None]
+            indexes = iter(self._append(connection, [entry for _, _, entries in whole for entry in entries]))
             receipts = [
-                Receipt(result, [next(indexes) for _ in unit.entries])
-                for unit, result in zip(group, results, strict=True)
-                if unit.outcome is None
+                (unit, Receipt(result, [next(indexes) for _ in entries])) for unit, result, entries in whole
             ]
             connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001  whatever failed, nothing of the group is stored and all must hear it
+        except Exception as error:
             failure = error if isinstance(error, SegserverError) else unavailable(error)
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             for unit in group:
                 unit.outcome = unit.outcome or failure
             return
-        for unit, receipt in zip(whole, receipts, strict=True):
+        for unit, receipt in receipts:
             unit.outcome = receipt
 
-    def _work(self, unit: Unit) -> Any:
-        if unit.work is None:
-            return None
+    def _work(self, unit: Unit) -> tuple[Any, Sequence[bytes]] | None:
+        """The result of a unit's work and its entries; ``None`` when the work failed and was rolled back."""
+        if unit.work is None and not callable(unit.entries):
+            return None, unit.entries
         connection = self._connection
         connection.execute("SAVEPOINT unit")
         try:
-            result = unit.work(connection)
+            result = unit.work(connection) if unit.work else None
+            done = result, unit.entries(result) if callable(unit.entries) else unit.entries
         except sqlite3.OperationalError:
             raise
-        except Exception as error:  # noqa: BLE001  the unit's own failure goes to its own caller
+        except Exception as error:
             connection.execute("ROLLBACK TO unit")
             unit.outcome = error
-            result = None
+            done = None
         connection.execute("RELEASE unit")
-        return result
+        return done

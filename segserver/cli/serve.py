@@ -1,0 +1,71 @@
+"""``segserver serve``: the server itself."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import structlog
+
+
+@click.command("serve")
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path, dir_okay=False), help="Settings in TOML."
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="SEGSERVER_DATA_DIR",
+    help="Where things are kept.",
+)
+@click.option("--listen", help="HOST:PORT; port 0 takes a free one.")
+@click.option(
+    "--catalog",
+    "catalog_dir",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Publish this directory's catalog at the start, where it differs from the one that serves.",
+)
+@click.option(
+    "--dev", is_flag=True, default=None, help="Make keys and a caller with all roles where there are none."
+)
+@click.option("--strict", is_flag=True, default=None, help="Refuse to start when a plugin is quarantined.")
+@click.option("--reflection", is_flag=True, default=None, help="Serve gRPC reflection.")
+@click.option(
+    "--ready-file", type=click.Path(path_type=Path, dir_okay=False), help="Write the address here when ready."
+)
+def command(config_file: Path | None, ready_file: Path | None, **overrides: object) -> None:
+    """Serve evaluations over gRPC until interrupted.
+
+    \b
+    Example:
+      segserver serve --dev --data-dir .data --catalog examples/catalog
+    """
+    import asyncio
+
+    import uvloop
+
+    from segserver.config import load
+    from segserver.engine import build
+    from segserver.errors import SegserverError
+    from segserver.rpc.server import serve
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    try:
+        engine = build(load(config_file, **overrides))
+    except SegserverError as error:
+        raise click.ClickException(error.message) from None
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(engine, ready_file))
+    except SegserverError as error:
+        raise click.ClickException(error.message) from None
+    finally:
+        engine.close()

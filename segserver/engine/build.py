@@ -1,0 +1,194 @@
+"""``build(config)`` wires everything; there is no other place, and no global."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from segserver import __version__
+from segserver.audit.entry import Entry, Kind, encode, timestamp
+from segserver.catalog import Catalog, read_directory
+from segserver.config import Config
+from segserver.engine.callers import CallerDesk, Callers, hash_key
+from segserver.engine.catalogs import Catalogs
+from segserver.engine.compare import Comparer
+from segserver.engine.corridor import Corridor
+from segserver.engine.evaluate import Evaluator
+from segserver.engine.explain import Explainer
+from segserver.engine.profiles import ProfileDesk
+from segserver.engine.serving import Serving
+from segserver.engine.store import Store, open_store
+from segserver.errors import Conflict, FailedPrecondition, Unavailable
+from segserver.model import Role
+from segserver.privacy.gate import Gate
+from segserver.privacy.keyring import Keyring, check_keyring, create_file, load_file, new_keyring
+from segserver.privacy.primitives import derive
+from segserver.privacy.profiles import Profiles
+from segserver.privacy.pseudonyms import Pseudonyms
+from segserver.privacy.vault import Vault
+from segserver.rules.times import to_datetime
+from segserver.storage.sqlite import Connection, Writer, callers
+from segserver.storage.sqlite.catalogs import CatalogRow
+from segserver.storage.sqlite.subjects import Subjects
+from segserver.strategies.host import Host
+from segserver.strategies.manager import Installed, load
+
+DEV_CALLER = "dev"
+
+
+def system_clock_us() -> int:
+    """Microseconds since the epoch, UTC."""
+    return time.time_ns() // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Everything a door needs. Close it when the door is closed."""
+
+    config: Config
+    installed: Installed
+    host: Host
+    callers: Callers
+    catalogs: Catalogs
+    evaluator: Evaluator
+    explainer: Explainer
+    comparer: Comparer
+    profiles: ProfileDesk
+    store: Store
+    now_us: Callable[[], int]
+
+    async def record_denial(self, method: str, caller: str, reason: str) -> None:
+        """Leaves an entry about a call that was refused. Raises :class:`Unavailable`."""
+        await self._record(Kind.ACCESS_DENIED, caller, reason, {"method": method})
+
+    async def record_start(self) -> None:
+        """Leaves an entry that the server serves, and one for each plugin that it does not use."""
+        for quarantined in self.installed.quarantined:
+            await self._record(
+                Kind.STRATEGY_QUARANTINED,
+                "",
+                "OK",
+                {"plugin": str(quarantined.origin), "why": quarantined.reason[:500]},
+            )
+        await self._record(Kind.SERVER_STARTED, "", "OK", {"version": __version__})
+
+    async def record_stop(self) -> None:
+        """Leaves an entry that the server stops in order."""
+        await self._record(Kind.SERVER_STOPPED, "", "OK", {"version": __version__})
+
+    def close(self) -> None:
+        """Finishes what was submitted to the store, and closes it."""
+        self.store.close()
+
+    async def _record(self, kind: Kind, caller: str, result: str, details: dict[str, str]) -> None:
+        entry = Entry(
+            time=timestamp(to_datetime(self.now_us())),
+            kind=kind,
+            caller=caller,
+            result=result,
+            details=details,
+        )
+        await self.store.writer.write(None, (encode(entry),))
+
+
+def build(
+    config: Config, *, installed: Installed | None = None, now_us: Callable[[], int] = system_clock_us
+) -> Engine:
+    """An engine on the store of ``config``, with the catalog that serves.
+
+    Raises :class:`FailedPrecondition` for a missing or wrong keyring, an affected SQLite library, no catalog,
+    or (strict) a quarantined plugin; :class:`CatalogError` for a catalog with problems; :class:`Unavailable`
+    for a store that can't be used."""
+    plugins = load(strict=config.strict) if installed is None else installed
+    documents = None if config.catalog_dir is None else read_directory(config.catalog_dir)
+    keyring = _keyring(config)
+    store = open_store(config)
+    reader, writer = store.reader, store.writer
+    try:
+        _check_keys(keyring, reader, writer)
+        if config.dev:
+            _ensure_dev_caller(config, reader, writer, now_us)
+        pseudonyms = Pseudonyms(keyring, default_region=config.phone_region)
+        vault = Vault(keyring)
+        keeper = Profiles(vault, Subjects())
+
+        def serve(catalog: Catalog, row: CatalogRow) -> Serving:
+            return Serving(catalog, row, Gate(catalog.policy))
+
+        host = Host()
+        served = Catalogs(reader, writer, plugins, host, serve, now_us)
+        served.open(documents)
+        inputs_key = derive(keyring.pseudonym_root, f"audit-inputs/{keyring.tenant}")
+        corridor = Corridor(reader, pseudonyms, keeper, lambda: served.serving, now_us, inputs_key)
+        return Engine(
+            config=config,
+            installed=plugins,
+            host=host,
+            callers=Callers(reader, now_us),
+            catalogs=served,
+            evaluator=Evaluator(corridor, writer, now_us),
+            comparer=Comparer(store, vault, served, now_us),
+            explainer=Explainer(corridor, writer, now_us),
+            profiles=ProfileDesk(
+                reader, writer, pseudonyms, keeper, lambda: served.serving, now_us, config.limits
+            ),
+            store=store,
+            now_us=now_us,
+        )
+    except BaseException:
+        store.close()
+        raise
+
+
+def _keyring(config: Config) -> Keyring:
+    """The keyring; for development, a new one where there is neither keyring nor database."""
+    try:
+        config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Unavailable(
+            f"the data directory {config.data_dir} can't be made: {error.strerror}",
+            reason="STORE_UNAVAILABLE",
+        ) from error
+    if config.dev and not config.keyring_path.exists() and not config.database_path.exists():
+        create_file(config.keyring_path, new_keyring())
+    return load_file(config.keyring_path)
+
+
+def _check_keys(keyring: Keyring, reader: Connection, writer: Writer) -> None:
+    """Refuses a keyring that is not this database's; the first start records whose it is."""
+    store = Subjects()
+    recorded = store.key_checks(reader)
+    check_keyring(keyring, recorded)
+    values = keyring.check_values()
+    if recorded != values:
+        writer.write_blocking(lambda connection: store.put_key_checks(connection, values))
+
+
+def _ensure_dev_caller(config: Config, reader: Connection, writer: Writer, now_us: Callable[[], int]) -> None:
+    """A caller with every role for trials on this machine; its key lies in a file that only its owner can
+    read.
+
+    Raises :class:`FailedPrecondition` when the server could be reached from elsewhere.
+    """
+    if not config.loopback:
+        raise FailedPrecondition(
+            f"--dev makes a caller that may do everything: it needs a loopback address, not {config.listen}",
+            reason="DEV_NOT_ON_LOOPBACK",
+        )
+    if config.dev_key_path.exists() and callers.find(
+        reader, hash_key(config.dev_key_path.read_text().strip())
+    ):
+        return
+    try:
+        key = CallerDesk(writer, now_us).add(DEV_CALLER, [role.value for role in Role], ["*"])
+    except Conflict as error:
+        raise FailedPrecondition(
+            f"the development caller exists, and its key file {config.dev_key_path} is gone or another's; "
+            "restore the file, or take a new data directory",
+            reason="DEV_KEY_MISSING",
+        ) from error
+    descriptor = os.open(config.dev_key_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(key)

@@ -1,0 +1,166 @@
+"""From a question to what may be seen of its subject: everything before the program runs."""
+
+from __future__ import annotations
+
+import difflib
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from segserver.engine.serving import Plan, Serving
+from segserver.errors import InvalidInput, PermissionDenied, Violation
+from segserver.model import Caller, SubjectId, Value, check_value
+from segserver.privacy.gate import Mask
+from segserver.privacy.profiles import Profiles
+from segserver.privacy.pseudonyms import Pseudonyms
+from segserver.privacy.subject import NO_PROFILE, NO_STATE, SubjectState
+from segserver.rules.values import to_rule
+from segserver.storage.sqlite import Connection
+
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which segments is this subject in, for this purpose?
+
+    ``segments`` empty asks for all that serve the purpose; ``attributes`` are used in place of stored ones
+    and not stored; ``at_us`` is the moment to evaluate as of, in microseconds since the epoch (``None``:
+    now)."""
+
+    subject: SubjectId
+    purpose: str
+    segments: tuple[str, ...] = ()
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+    at_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one evaluation may see. No withheld value is in it."""
+
+    serving: Serving
+    plan: Plan
+    wanted: list[int]
+    mask: Mask
+    state: SubjectState
+    values: list[Any]
+    """The program's inputs in rule form; ``None`` where missing or withheld."""
+    withheld: frozenset[str]
+    at_us: int
+    subject_key: bytes
+    salt: bytes
+
+
+class Corridor:
+    """The way of a question through pseudonyms, the store and the gate."""
+
+    def __init__(
+        self,
+        reader: Connection,
+        pseudonyms: Pseudonyms,
+        profiles: Profiles,
+        serving: Callable[[], Serving],
+        now_us: Callable[[], int],
+        inputs_key: bytes,
+    ) -> None:
+        self._reader = reader
+        self._pseudonyms = pseudonyms
+        self._profiles = profiles
+        self._serving = serving
+        self._now_us = now_us
+        self._inputs_key = inputs_key
+
+    def check(self, caller: Caller, purpose: str, segments: tuple[str, ...]) -> tuple[Serving, list[int]]:
+        """The catalog to answer from and the segments to answer for.
+
+        Raises :class:`PermissionDenied` for a purpose that the caller may not use, :class:`NotFound` for an
+        unknown purpose or segment, :class:`InvalidInput` for a segment that does not serve the purpose."""
+        if not caller.may_use(purpose):
+            raise PermissionDenied(
+                f"{caller.name} may not ask for this purpose",
+                reason="PURPOSE_NOT_PERMITTED",
+                metadata={"purpose": purpose},
+            )
+        serving = self._serving()
+        return serving, serving.wanted(purpose, segments)
+
+    def sight(self, caller: Caller, question: Question) -> Sight:
+        """What may be seen of the question's subject. Raises what :meth:`check` raises, and
+        :class:`InvalidInput` for a subject id or an attribute that is wrong."""
+        serving, wanted = self.check(caller, question.purpose, question.segments)
+        return self.sight_of(caller, question, serving, wanted)
+
+    def sight_of(self, caller: Caller, question: Question, serving: Serving, wanted: list[int]) -> Sight:
+        """The same for a question whose purpose and segments are checked."""
+        now_us = self._now_us()
+        key = self._pseudonyms.subject_key(question.subject)
+        brought = checked_values(serving, question.attributes) if question.attributes else {}
+        subject = self._profiles.get(self._reader, key)
+        if subject is None:
+            profile, state, salt = NO_PROFILE, NO_STATE, b""
+        else:
+            key, profile, state, salt = subject.subject_key, subject.profile, subject.state, subject.salt
+        gate = serving.gate
+        current = gate.current(profile, now_us)
+        mask = gate.mask(question.purpose, state, caller, now_us, current, brought)
+        plan = serving.plan(question.purpose)
+        values, withheld = mask.apply({**current, **brought} if brought else current, plan.program.inputs)
+        at_us = now_us if question.at_us is None else question.at_us
+        return Sight(serving, plan, wanted, mask, state, values, withheld, at_us, key, salt)
+
+    def audit_token(self, sight: Sight) -> str:
+        """The subject's name in the audit log."""
+        return self._pseudonyms.audit_token(sight.subject_key, sight.salt)
+
+    def recipient_token(self, sight: Sight, caller: Caller) -> str:
+        """The subject's name for this caller."""
+        return self._pseudonyms.recipient_token(sight.subject_key, sight.salt, caller.name)
+
+    def inputs_digest(self, sight: Sight) -> str:
+        """A keyed digest of the visible values: equal inputs are recognized, none can be guessed without the
+        key.
+        """
+        return hmac.digest(self._inputs_key, _ENCODER.encode(sight.values), "sha256")[:16].hex()
+
+
+def checked_values(
+    serving: Serving, attributes: Mapping[str, Value], field: str = "attributes"
+) -> dict[str, Any]:
+    """The attributes of a request in rule form. Raises :class:`InvalidInput` with every undeclared or wrong
+    one.
+    """
+    declared = serving.catalog.attributes
+    values: dict[str, Any] = {}
+    violations: list[Violation] = []
+    for name, value in attributes.items():
+        place = f"{field}.values[{name}]"
+        attribute = declared.get(name)
+        if attribute is None:
+            near = difflib.get_close_matches(name, declared, n=3)
+            hint = f"; did you mean {', '.join(near)}?" if near else ""
+            violations.append(Violation(place, f"the catalog declares no such attribute{hint}"))
+            continue
+        try:
+            checked = check_value(place, value, attribute.type)
+        except InvalidInput as error:
+            violations.extend(error.violations)
+            continue
+        if attribute.values and not is_allowed(checked, attribute.values):
+            violations.append(
+                Violation(place, f"is none of the allowed values: {', '.join(attribute.values)}")
+            )
+            continue
+        values[name] = to_rule(checked, attribute.type)
+    if violations:
+        text = "; ".join(f"{violation.field}: {violation.description}" for violation in violations)
+        raise InvalidInput(text, reason="ATTRIBUTE_INVALID", violations=violations)
+    return values
+
+
+def is_allowed(value: Value, allowed: tuple[str, ...]) -> bool:
+    """Whether a string, or every string of a list, is one of those allowed."""
+    return set(value) <= set(allowed) if isinstance(value, tuple) else value in allowed

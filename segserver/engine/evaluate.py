@@ -1,0 +1,135 @@
+"""Evaluates one subject, or many: what may be seen, the program, the audit entry, durable, and then the
+answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from segserver.audit.entry import Entry, Kind, Outcomes, encode, timestamp
+from segserver.engine.answers import BatchAnswer, Evaluation, new_evaluation_id
+from segserver.engine.corridor import Corridor, Question, Sight
+from segserver.engine.results import Results, run
+from segserver.errors import SegserverError
+from segserver.model import Caller
+from segserver.rules.times import to_datetime
+from segserver.storage.sqlite import Writer
+
+
+class Evaluator:
+    """Answers questions. No answer leaves before its audit entry is durable."""
+
+    def __init__(self, corridor: Corridor, writer: Writer, now_us: Callable[[], int]) -> None:
+        self._corridor = corridor
+        self._writer = writer
+        self._now_us = now_us
+
+    async def evaluate(self, caller: Caller, question: Question) -> Evaluation:
+        """The answer to one question.
+
+        Raises :class:`InvalidInput` for a wrong subject id or attribute, or a segment that does not serve the
+        purpose, :class:`PermissionDenied` for a purpose that the caller may not use, :class:`NotFound` for an
+        unknown purpose or segment, :class:`Unavailable` when the store or the log can't be used."""
+        sight = self._corridor.sight(caller, question)
+        answer, entry = self._answer(caller, question, sight)
+        await self._writer.write(None, (entry,))
+        return answer
+
+    async def evaluate_batch(
+        self,
+        caller: Caller,
+        purpose: str,
+        segments: tuple[str, ...],
+        questions: Sequence[Question | SegserverError],
+    ) -> list[BatchAnswer]:
+        """The answers to questions with one purpose, each its own or its own failure; all entries in one
+        write.
+
+        Raises what concerns the whole batch: the purpose, the segments, the store.
+        """
+        serving, wanted = self._corridor.check(caller, purpose, segments)
+        answers: list[BatchAnswer] = []
+        entries: list[bytes] = []
+        for question in questions:
+            if isinstance(question, SegserverError):
+                answers.append(question)
+                continue
+            try:
+                sight = self._corridor.sight_of(caller, question, serving, wanted)
+                answer, entry = self._answer(caller, question, sight)
+            except SegserverError as error:
+                answers.append(error)
+                continue
+            answers.append(answer)
+            entries.append(entry)
+        await self._writer.write(None, entries)
+        return answers
+
+    def _answer(self, caller: Caller, question: Question, sight: Sight) -> tuple[Evaluation, bytes]:
+        found = run(sight)
+        time_us = self._now_us()
+        answer = Evaluation(
+            evaluation_id=new_evaluation_id(time_us),
+            time_us=sight.at_us,
+            catalog_digest=sight.serving.catalog.digest,
+            subject_token=self._corridor.recipient_token(sight, caller),
+            results=found.results,
+        )
+        outcomes = Outcomes(
+            member=tuple(found.members),
+            not_member=tuple(found.others) if question.segments else (),
+            unknown=tuple(found.unknown),
+            withheld=tuple(found.withheld),
+            others="" if question.segments else "not_member",
+        )
+        entry = evaluation_entry(
+            self._corridor,
+            Kind.EVALUATION,
+            caller,
+            question,
+            sight,
+            found,
+            answer.evaluation_id,
+            time_us,
+            outcomes,
+        )
+        return answer, entry
+
+
+def evaluation_entry(
+    corridor: Corridor,
+    kind: Kind,
+    caller: Caller,
+    question: Question,
+    sight: Sight,
+    found: Results,
+    evaluation_id: str,
+    time_us: int,
+    outcomes: Outcomes,
+) -> bytes:
+    """The audit entry of an evaluation or an explanation. It holds names, reasons and pseudonyms, and no
+    value.
+    """
+    plan = sight.plan
+    read, missing, withheld = plan.accounted(sight.wanted, sight.mask, sight.values)
+    decision = sight.state.consents.get(question.purpose)
+    return encode(
+        Entry(
+            time=timestamp(to_datetime(time_us)),
+            kind=kind,
+            caller=caller.name,
+            request_id=evaluation_id,
+            purpose=question.purpose,
+            legal_basis=plan.legal_basis,
+            subject=corridor.audit_token(sight),
+            segments=outcomes,
+            read=read,
+            missing=missing,
+            withheld=withheld,
+            failed={reason: tuple(sorted(names)) for reason, names in found.failures.items()},
+            consent="" if decision is None else str(decision.record),
+            catalog=sight.serving.catalog.digest,
+            inputs=corridor.inputs_digest(sight),
+            details={} if question.at_us is None else {"as_of": timestamp(to_datetime(sight.at_us))},
+        )
+    )

@@ -1,0 +1,81 @@
+"""From what a program returned to results with reasons, and to the lists that the audit entry keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from segserver.engine.answers import ERROR, STRATEGY_FAILED, UNDETERMINED, SegmentResult
+from segserver.engine.corridor import Sight
+from segserver.model import Outcome
+
+
+@dataclass(slots=True)
+class Results:
+    """The results in the order of the catalog, and the segment ids by outcome."""
+
+    results: list[SegmentResult] = field(default_factory=list)
+    members: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    """Those that the subject is certainly not in."""
+    unknown: list[str] = field(default_factory=list)
+    withheld: list[str] = field(default_factory=list)
+    failures: dict[str, set[str]] = field(default_factory=dict)
+    """Reason code → the segments or traits that could not be computed."""
+
+
+def run(sight: Sight) -> Results:
+    """Runs the program on what may be seen. Pure but for the code of strategies, whose failures are in the
+    results.
+    """
+    failed: list[str] = []
+    outcomes = sight.plan.program.python(
+        sight.values, sight.at_us, sight.subject_key.hex(), sight.withheld, failed
+    )
+    found = Results()
+    plan = sight.plan
+    for number in sight.wanted:
+        outcome = outcomes[number]
+        if outcome is True:
+            result = plan.members[number]
+            found.members.append(result.segment)
+        elif outcome is False:
+            result = plan.others[number]
+            found.others.append(result.segment)
+        else:
+            result = _unsettled(sight, plan.program.segments[number], failed)
+            _note(found, result)
+        if plan.review and result.segment in plan.review and not sight.mask.explicit:
+            result = replace(result, human_review=True)
+        found.results.append(result)
+    return found
+
+
+def _unsettled(sight: Sight, segment: str, failed: list[str]) -> SegmentResult:
+    """Why a segment is not settled: what was withheld, what was missing, whose code failed, or an error in
+    the rule.
+    """
+    program = sight.plan.program
+    reads = program.reads[segment]
+    reasons = sight.plan.withheld(sight.mask)
+    withheld = tuple((name, reasons[name]) for name in sorted(reads & sight.withheld))
+    missing = tuple(sorted(name for name in reads - sight.withheld if _is_missing(sight, name)))
+    failed_traits = tuple(sorted(program.code[segment].intersection(failed))) if failed else ()
+    if failed_traits:
+        reason = STRATEGY_FAILED
+    elif withheld or missing:
+        reason = ""
+    else:
+        reason = UNDETERMINED if program.code[segment] else ERROR
+    outcome = Outcome.WITHHELD if withheld else Outcome.UNKNOWN
+    return SegmentResult(segment, outcome, missing, withheld, reason, failed_traits)
+
+
+def _is_missing(sight: Sight, name: str) -> bool:
+    return sight.values[sight.plan.input_index[name]] is None
+
+
+def _note(found: Results, result: SegmentResult) -> None:
+    (found.withheld if result.outcome is Outcome.WITHHELD else found.unknown).append(result.segment)
+    if result.reason:
+        names = result.failed_traits or (result.segment,)
+        found.failures.setdefault(result.reason, set()).update(names)

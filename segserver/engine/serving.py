@@ -1,0 +1,118 @@
+"""The catalog that serves, with all that is prepared once for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from segserver.catalog import Catalog, Program
+from segserver.engine.answers import SegmentResult
+from segserver.errors import InvalidInput
+from segserver.model import Outcome
+from segserver.privacy.gate import Gate, Mask
+from segserver.storage.sqlite.catalogs import CatalogRow
+
+
+class Plan:
+    """A purpose's program, with the answers that never change prepared: most results are one of two for a
+    segment.
+    """
+
+    def __init__(self, catalog: Catalog, purpose: str) -> None:
+        self.program: Program = catalog.program(purpose)
+        self.legal_basis: str = catalog.purpose(purpose).legal_basis.value
+        self.index: Mapping[str, int] = {
+            segment: number for number, segment in enumerate(self.program.segments)
+        }
+        self.input_index: Mapping[str, int] = {
+            name: number for number, name in enumerate(self.program.inputs)
+        }
+        self.members = [SegmentResult(segment, Outcome.MEMBER) for segment in self.program.segments]
+        self.others = [SegmentResult(segment, Outcome.NOT_MEMBER) for segment in self.program.segments]
+        self.review = frozenset(
+            segment for segment in self.program.segments if catalog.segments[segment].legal_or_similar_effect
+        )
+        self._withheld: dict[Mask, Mapping[str, str]] = {}
+        self._by_reason: dict[Mask, Mapping[str, tuple[str, ...]]] = {}
+
+    def withheld(self, mask: Mask) -> Mapping[str, str]:
+        """The program's inputs that a mask hides, each with its reason code. A gate makes few masks, so they
+        are kept.
+        """
+        found = self._withheld.get(mask)
+        if found is None:
+            found = MappingProxyType(
+                {
+                    name: str(reason)
+                    for name in self.program.inputs
+                    if (reason := mask.reason(name)) is not None
+                }
+            )
+            self._withheld[mask] = found
+        return found
+
+    def accounted(
+        self, wanted: Sequence[int], mask: Mask, values: Sequence[object]
+    ) -> tuple[tuple[str, ...], tuple[str, ...], Mapping[str, tuple[str, ...]]]:
+        """For the log: the attributes that the wanted segments depend on, those of them that have no value,
+        and those that the mask hides, by reason code."""
+        program = self.program
+        reasons = self.withheld(mask)
+        if len(wanted) == len(program.segments):
+            read = program.inputs
+            by_reason = self._by_reason.get(mask)
+            if by_reason is None:
+                by_reason = self._by_reason[mask] = _by_reason(read, reasons)
+        else:
+            names = frozenset().union(*(program.reads[program.segments[number]] for number in wanted))
+            read = tuple(sorted(names))
+            by_reason = _by_reason(read, reasons)
+        index = self.input_index
+        missing = tuple([name for name in read if values[index[name]] is None and name not in reasons])
+        return read, missing, by_reason
+
+
+def _by_reason(names: Sequence[str], reasons: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
+    grouped: dict[str, list[str]] = {}
+    for name in names:
+        if name in reasons:
+            grouped.setdefault(reasons[name], []).append(name)
+    return {reason: tuple(group) for reason, group in sorted(grouped.items())}
+
+
+class Serving:
+    """One catalog in service: compiled, with its gate. Evaluations keep the one that they began with."""
+
+    def __init__(self, catalog: Catalog, row: CatalogRow, gate: Gate) -> None:
+        self.catalog = catalog
+        self.row = row
+        self.gate = gate
+        self._plans: dict[str, Plan] = {}
+
+    def plan(self, purpose: str) -> Plan:
+        """The plan of a purpose, made when first asked for. Raises :class:`NotFound`."""
+        plan = self._plans.get(purpose)
+        if plan is None:
+            plan = self._plans[purpose] = Plan(self.catalog, purpose)
+        return plan
+
+    def wanted(self, purpose: str, segments: tuple[str, ...]) -> list[int]:
+        """Where in the program the named segments are, in the order of the catalog; all when none is named.
+
+        Raises :class:`NotFound` for a segment that does not exist, :class:`InvalidInput` for one that does
+        not serve the purpose."""
+        plan = self.plan(purpose)
+        if not segments:
+            return list(range(len(plan.program.segments)))
+        numbers = set()
+        for segment in segments:
+            number = plan.index.get(segment)
+            if number is None:
+                serves = ", ".join(sorted(self.catalog.segment(segment).purposes)) or "no purpose"
+                raise InvalidInput.of(
+                    "segments",
+                    f"{segment} does not serve this purpose; it serves {serves}",
+                    reason="SEGMENT_NOT_FOR_PURPOSE",
+                )
+            numbers.add(number)
+        return sorted(numbers)

@@ -1,0 +1,139 @@
+"""The catalog's nouns as messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from segserver.catalog import Attribute, Catalog, Segment, Trait
+from segserver.engine.compare import Comparison
+from segserver.privacy.policy import Purpose
+from segserver.rpc import convert
+from segserver.storage.sqlite.catalogs import CatalogRow
+from segserver.strategies.host import Failures
+from segserver.strategies.manager import Installed
+from segserver.v1 import catalog_service_pb2 as pb
+
+_KINDS = {"added": pb.CHANGE_KIND_ADDED, "removed": pb.CHANGE_KIND_REMOVED, "changed": pb.CHANGE_KIND_CHANGED}
+
+
+def version(row: CatalogRow) -> pb.CatalogVersion:
+    """A published version."""
+    return pb.CatalogVersion(
+        version=row.version,
+        digest=row.digest,
+        publish_time=convert.timestamp(row.published_us),
+        publisher=row.publisher,
+        note=row.note,
+    )
+
+
+def segment(item: Segment) -> pb.Segment:
+    """A segment, resolved."""
+    return pb.Segment(
+        id=item.id,
+        title=item.title,
+        rule=item.rule,
+        purposes=sorted(item.purposes),
+        owner=item.owner,
+        tags=item.tags,
+        exclusive_group=item.exclusive_group,
+        priority=item.priority,
+        minimum_audience=item.minimum_audience,
+        reads=sorted(item.reads),
+        categories=sorted(item.categories),
+        strategy=item.strategy,
+        variable=item.variable,
+    )
+
+
+def attribute(item: Attribute) -> pb.Attribute:
+    """A typed input."""
+    return pb.Attribute(
+        name=item.name,
+        type=item.type,
+        category=item.category,
+        title=item.title,
+        purposes=sorted(item.purposes),
+        values=item.values,
+        owners=item.owners,
+    )
+
+
+def purpose(item: Purpose) -> pb.Purpose:
+    """What an answer can be for."""
+    return pb.Purpose(
+        name=item.name, title=item.title, legal_basis=item.legal_basis, categories=sorted(item.categories)
+    )
+
+
+def strategies(
+    installed: Installed, catalog: Catalog, failures: Mapping[str, Failures]
+) -> dict[str, pb.Strategy]:
+    """Every installed strategy by name, and every quarantined plugin by its own; ``failures`` counts by
+    trait.
+    """
+    found: dict[str, pb.Strategy] = {}
+    for item in installed.strategies:
+        used = catalog.strategies.get(item.name)
+        traits = [trait for trait in catalog.traits.values() if trait.strategy == item.name]
+        found[item.name] = pb.Strategy(
+            name=item.name,
+            version=item.strategy.version,
+            title=item.strategy.title,
+            distribution=f"{item.origin.distribution} {item.origin.version}".strip(),
+            enabled=used is not None,
+            traits=[_trait(trait) for trait in traits],
+            segments=sorted(s.id for s in catalog.segments.values() if s.strategy == item.name),
+            attributes=sorted(attribute.name for attribute in item.strategy.attributes),
+            settings_json=msgspec.json.encode(dict(used.settings), order="sorted").decode() if used else "",
+            failure_count=sum(failures[trait.name].count for trait in traits if trait.name in failures),
+        )
+    for plugin in installed.quarantined:
+        name = plugin.origin.plugin
+        found.setdefault(
+            name,
+            pb.Strategy(
+                name=name,
+                distribution=f"{plugin.origin.distribution} {plugin.origin.version}".strip(),
+                quarantine_reason=plugin.reason,
+            ),
+        )
+    return found
+
+
+def comparison(item: Comparison) -> pb.DiffCatalogResponse:
+    """What a catalog would change. Numbers too small to release are left out."""
+    return pb.DiffCatalogResponse(
+        segments=[
+            pb.SegmentChange(
+                segment=change.segment,
+                kind=_KINDS[change.kind],
+                fields=change.fields,
+                entering=change.entering,
+                leaving=change.leaving,
+                members_before=change.members_before,
+                members_after=change.members_after,
+            )
+            for change in item.segments
+        ],
+        others=[
+            pb.OtherChange(part=change.part, name=change.name, kind=_KINDS[change.kind], fields=change.fields)
+            for change in item.others
+        ],
+        population=item.population,
+        digest=item.digest,
+    )
+
+
+def _trait(item: Trait) -> pb.Trait:
+    return pb.Trait(
+        name=item.name,
+        type=item.type,
+        title=item.title,
+        rule=item.rule,
+        values=item.values,
+        reads=sorted(item.reads),
+        categories=sorted(item.categories),
+    )

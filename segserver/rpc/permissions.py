@@ -1,0 +1,51 @@
+"""One table gives every method the roles that may call it. A method without a row is denied, and fails a
+test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from segserver.model import Role
+
+_EVERYBODY = frozenset(Role)
+_EVALUATORS = frozenset({Role.EVALUATOR})
+_EXPLAINERS = frozenset({Role.EVALUATOR, Role.ANALYST, Role.OFFICER})
+_WRITERS = frozenset({Role.WRITER})
+_READERS = frozenset({Role.WRITER, Role.OFFICER})
+_AUTHORS = frozenset({Role.ANALYST, Role.ADMIN})
+
+VALUE_READERS = frozenset({Role.WRITER, Role.OFFICER})
+"""The roles to which an explanation shows the values of attributes, not only the truth of conditions."""
+
+_SERVICES: Mapping[str, Mapping[str, frozenset[Role]]] = {
+    "SegmentationService": {
+        "EvaluateSegments": _EVALUATORS,
+        "BatchEvaluateSegments": _EVALUATORS,
+        "ExplainSegment": _EXPLAINERS,
+    },
+    "ProfileService": {
+        "UpsertProfile": _WRITERS,
+        "BatchUpsertProfiles": _WRITERS,
+        "GetProfile": _READERS,
+    },
+    "CatalogService": {
+        "GetCatalog": _EVERYBODY,
+        "ListSegments": _EVERYBODY,
+        "GetSegment": _EVERYBODY,
+        "ListStrategies": _EVERYBODY,
+        "ListAttributes": _EVERYBODY,
+        "ListPurposes": _EVERYBODY,
+        "ValidateRule": _AUTHORS,
+        "DiffCatalog": _AUTHORS,
+        "PublishCatalog": _AUTHORS,
+        "ListCatalogVersions": _EVERYBODY,
+    },
+}
+
+PERMISSIONS: Mapping[str, frozenset[Role]] = {
+    f"/segserver.v1.{service}/{method}": roles
+    for service, methods in _SERVICES.items()
+    for method, roles in methods.items()
+}
+"""Full method name to the roles that may call it."""

@@ -1,0 +1,92 @@
+"""SegmentationService."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from segserver.config import Limits
+from segserver.engine import Engine
+from segserver.engine.answers import Evaluation
+from segserver.engine.corridor import Question
+from segserver.errors import SegserverError
+from segserver.model import Caller
+from segserver.rpc import convert, status
+from segserver.rpc.explanation import explain_response
+from segserver.rpc.permissions import VALUE_READERS
+from segserver.v1 import segmentation_service_pb2 as pb
+
+
+class SegmentationServicer:
+    """Answers for one subject, for many, and says why."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._limits: Limits = engine.config.limits
+
+    async def EvaluateSegments(  # noqa: N802  the name in the proto
+        self, request: pb.EvaluateSegmentsRequest, caller: Caller
+    ) -> pb.EvaluateSegmentsResponse:
+        """Evaluates one subject."""
+        question = self._question(request, self._segments(request.segments))
+        answer = await self._engine.evaluator.evaluate(caller, question)
+        return pb.EvaluateSegmentsResponse(evaluation=convert.evaluation(answer))
+
+    async def BatchEvaluateSegments(  # noqa: N802
+        self, request: pb.BatchEvaluateSegmentsRequest, caller: Caller
+    ) -> pb.BatchEvaluateSegmentsResponse:
+        """Evaluates many subjects; each has an answer or a failure of its own."""
+        if len(request.subjects) > self._limits.batch_subjects_max:
+            raise convert.too_long("subjects", "batch_subjects_max", self._limits.batch_subjects_max)
+        purpose = convert.purpose(request.purpose)
+        segments = self._segments(request.segments)
+        at_us = convert.time_us(request.evaluate_time if request.HasField("evaluate_time") else None)
+        questions: list[Question | SegserverError] = []
+        for number, item in enumerate(request.subjects):
+            try:
+                questions.append(
+                    Question(
+                        subject=convert.subject_id(item.subject, self._limits, f"subjects[{number}].subject"),
+                        purpose=purpose,
+                        segments=segments,
+                        attributes=convert.attributes(
+                            item.attributes, self._limits, f"subjects[{number}].attributes"
+                        ),
+                        at_us=at_us,
+                    )
+                )
+            except SegserverError as error:
+                questions.append(error)
+        answers = await self._engine.evaluator.evaluate_batch(caller, purpose, segments, questions)
+        return pb.BatchEvaluateSegmentsResponse(
+            results=[
+                pb.BatchResult(evaluation=convert.evaluation(answer))
+                if isinstance(answer, Evaluation)
+                else pb.BatchResult(error=status.failure_of(answer))
+                for answer in answers
+            ]
+        )
+
+    async def ExplainSegment(  # noqa: N802
+        self, request: pb.ExplainSegmentRequest, caller: Caller
+    ) -> pb.ExplainSegmentResponse:
+        """Explains one segment for one subject."""
+        question = self._question(request, (request.segment,))
+        explanation = await self._engine.explainer.explain(caller, question)
+        return explain_response(explanation, show_values=not caller.roles.isdisjoint(VALUE_READERS))
+
+    def _question(
+        self, request: pb.EvaluateSegmentsRequest | pb.ExplainSegmentRequest, segments: tuple[str, ...]
+    ) -> Question:
+        return Question(
+            subject=convert.subject_id(request.subject, self._limits),
+            purpose=convert.purpose(request.purpose),
+            segments=segments,
+            attributes=convert.attributes(request.attributes, self._limits),
+            at_us=convert.time_us(request.evaluate_time if request.HasField("evaluate_time") else None),
+        )
+
+    def _segments(self, names: Iterable[str]) -> tuple[str, ...]:
+        segments = tuple(names)
+        if len(segments) > self._limits.request_segments_max:
+            raise convert.too_long("segments", "request_segments_max", self._limits.request_segments_max)
+        return segments

@@ -1,0 +1,104 @@
+"""The gRPC server: services behind the guard, health, reflection when enabled, an orderly stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from segserver.engine import Engine
+from segserver.errors import Unavailable
+from segserver.rpc.catalog import CatalogServicer
+from segserver.rpc.handler import Load, service_handler
+from segserver.rpc.profiles import ProfileServicer
+from segserver.rpc.segmentation import SegmentationServicer
+from segserver.v1 import catalog_service_pb2, profile_service_pb2, segmentation_service_pb2
+
+log = structlog.get_logger("segserver.rpc")
+
+DRAIN_S = 10.0
+"""How long calls in progress may take when the server stops."""
+
+
+class Server:
+    """A listening server. Make one inside a running event loop."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._health = health.aio.HealthServicer()
+        limit = engine.config.limits.message_bytes_max
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", limit),
+                ("grpc.max_send_message_length", 4 * limit),
+                ("grpc.so_reuseport", 0),
+            ]
+        )
+        load = Load(engine.config.limits.concurrent_calls_max)
+        services = {
+            segmentation_service_pb2.DESCRIPTOR.services_by_name["SegmentationService"]: SegmentationServicer(
+                engine
+            ),
+            profile_service_pb2.DESCRIPTOR.services_by_name["ProfileService"]: ProfileServicer(engine),
+            catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"]: CatalogServicer(engine),
+        }
+        self.service_names = [descriptor.full_name for descriptor in services]
+        self._server.add_generic_rpc_handlers(
+            [service_handler(descriptor, servicer, engine, load) for descriptor, servicer in services.items()]
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if engine.config.reflection:
+            names = [*self.service_names, health.SERVICE_NAME, reflection.SERVICE_NAME]
+            reflection.enable_server_reflection(names, self._server)
+
+    async def start(self) -> str:
+        """Listens, and returns the address as ``host:port``.
+
+        Raises :class:`Unavailable` when the address can't be bound.
+        """
+        host, _, port = self._engine.config.listen.rpartition(":")
+        try:
+            bound = self._server.add_insecure_port(self._engine.config.listen)
+        except RuntimeError as error:
+            raise Unavailable(
+                f"can't listen on {self._engine.config.listen}: the port is in use, "
+                "or the address is not this machine's; choose another with --listen",
+                reason="ADDRESS_IN_USE",
+            ) from error
+        await self._server.start()
+        for name in ["", *self.service_names]:
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        return f"{host}:{bound or port}"
+
+    async def stop(self) -> None:
+        """Takes no more calls, lets those in progress finish for up to ten seconds, then closes."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(DRAIN_S)
+
+
+async def serve(engine: Engine, ready_file: Path | None = None) -> None:
+    """Serves until SIGINT or SIGTERM. ``ready_file`` gets the address as soon as calls are taken."""
+    server = Server(engine)
+    address = await server.start()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await engine.record_start()
+    serving = engine.catalogs.serving
+    log.info(
+        "serving", address=address, catalog=serving.catalog.digest, segments=len(serving.catalog.segments)
+    )
+    if ready_file is not None:
+        partial = ready_file.with_name(ready_file.name + ".partial")
+        partial.write_text(address, encoding="utf-8")
+        partial.replace(ready_file)
+    await stop.wait()
+    log.info("stopping")
+    await server.stop()
+    await engine.record_stop()
