@@ -97,9 +97,9 @@ class DemographicSettings(Settings):
         Generation(label="greatest", first_year=1901, last_year=1927),
         Generation(label="silent", first_year=1928, last_year=1945),
         Generation(label="baby-boomers", first_year=1946, last_year=1964),
-        Generation(label="generation-x", first_year=1965, last_year=1980),
+        Generation(label="x", first_year=1965, last_year=1980),
         Generation(label="millennials", first_year=1981, last_year=1996),
-        Generation(label="generation-z", first_year=1997, last_year=2012),
+        Generation(label="z", first_year=1997, last_year=2012),
     )
     """Birth years as Pew Research Center uses them (M. Dimock, "Defining generations", 2019)."""
 

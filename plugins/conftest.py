@@ -1,0 +1,26 @@
+"""What the tests of every plugin may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cel_oracle import Oracle
+from hypothesis import HealthCheck, settings
+
+from segserver.strategies.api import Strategy
+from segserver.strategies.contract import resolve
+
+settings.register_profile("plugins", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("plugins")
+
+
+@pytest.fixture(scope="session")
+def oracle() -> Callable[..., Oracle]:
+    """Makes an oracle of a strategy and its settings."""
+
+    def make(strategy: Strategy, **settings: Any) -> Oracle:
+        return Oracle([resolve(strategy, settings)])
+
+    return make
