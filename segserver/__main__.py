@@ -1,6 +1,5 @@
-"""``python -m segserver``: the command line."""
+"""``python -m segserver``."""
 
 from segserver.cli import main
 
-if __name__ == "__main__":
-    main(prog_name="segserver")
+main()
