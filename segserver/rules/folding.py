@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from segserver.rules.scalars import SCALARS
 from segserver.rules.times import is_too_fine
-from segserver.rules.tree import Call, Literal, Node, refuse
+from segserver.rules.tree import Call, ListOf, Literal, Node, element, refuse
 
 
 def fold(call: Call, text: str) -> Node:
@@ -21,4 +23,17 @@ def fold(call: Call, text: str) -> Node:
     if call.overload in ("string_to_timestamp", "string_to_duration") and is_too_fine(values[0]):
         raise refuse(text, "times finer than a microsecond are not supported", call.line, call.column)
     value = scalar(*values)
-    return call if value is None else Literal(call.type, value, line=call.line, column=call.column)
+    if value is None or value != value:  # an error, or NaN, which would be unequal to itself in the tree
+        return call
+    if isinstance(value, tuple):
+        return _list(call, value)
+    return Literal(call.type, value, line=call.line, column=call.column)
+
+
+def _list(call: Call, items: tuple[Any, ...]) -> Node:
+    """A list of literals; an empty one stays a call, because ``[]`` alone would not say of what."""
+    if not items:
+        return call
+    kind = element(call.type)
+    literals = tuple(Literal(kind, item, line=call.line, column=call.column) for item in items)
+    return ListOf(call.type, literals, line=call.line, column=call.column)

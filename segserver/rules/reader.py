@@ -4,16 +4,19 @@ name.
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from segserver.errors import RuleError
-from segserver.rules.builtins import BY_NAME, OWN
+from segserver.rules.builtins import BY_NAME
+from segserver.rules.calendar import zone
 from segserver.rules.folding import fold
 from segserver.rules.functions import Function
 from segserver.rules.signatures import unify
+from segserver.rules.strings import regex_error
 from segserver.rules.tree import (
     EMPTY_LIST,
     Call,
@@ -176,8 +179,10 @@ class Reader:
             return nodes[0]
         if call.function in _LOGIC:
             nodes = _flatten(call.function, nodes)
+        if call.function == "_[_]" and nodes[0].type == EMPTY_LIST:
+            raise self._refused(expr, "an empty list has no elements")
         overload, result = self._resolve(expr, call.function, member, nodes)
-        self._check_own(expr, overload, nodes, scope)
+        self._check_arguments(expr, overload, nodes, scope)
         return fold(Call(result, call.function, overload, nodes, line=line, column=column), self._text)
 
     def _resolve(self, expr: _Expr, function: str, member: bool, nodes: tuple[Node, ...]) -> tuple[str, str]:
@@ -195,11 +200,14 @@ class Reader:
                     return overload, result
         raise self._refused(expr, f"{function} is not supported for ({shown})")
 
-    def _check_own(
+    def _check_arguments(
         self, expr: _Expr, overload: str, nodes: tuple[Node, ...], scope: Mapping[str, Variable]
     ) -> None:
-        if overload not in OWN:
-            return
+        last = nodes[-1].value if isinstance(nodes[-1], Literal) else None
+        if overload in ("matches", "matches_string") and last is not None and (wrong := regex_error(last)):
+            raise self._refused(expr, f"invalid regular expression: {wrong}")
+        if overload.endswith("_with_tz") and last is not None and zone(last) is None:
+            raise self._refused(expr, f"{json.dumps(last)} is not a time zone")
         if overload == "known":
             bound = {variable.name for variable in scope.values()}
             if not isinstance(nodes[0], Variable) or nodes[0].name in bound:
@@ -215,7 +223,7 @@ class Reader:
             if not isinstance(arg, _TypeValue):
                 raise self._refused(expr, "a type can only be compared with a type")
             names.add(arg.name)
-            if arg.node is not None and not isinstance(arg.node, Literal):
+            if arg.node is not None and not isinstance(arg.node, Literal) and arg.node not in nodes:
                 nodes.append(arg.node)
         equal = (len(names) == 1) == (expr.call_expr.function == "_==_")
         answer = Literal("bool", equal, line=line, column=column)
@@ -231,6 +239,10 @@ class Reader:
         source = self._node(loop.iter_range, scope)
         if not is_list(source.type):
             raise self._refused(expr, "a macro needs a list")
+        if source.type == EMPTY_LIST:
+            raise self._refused(
+                expr, "a macro over [] is not supported: its elements have no type"
+            )
         name = self._fresh(loop.iter_var)
         inner = {**scope, loop.iter_var: Variable(element(source.type), name)}
         kind, predicate_expr, transform_expr = self._macro(expr)

@@ -11,7 +11,7 @@ from typing import Any
 from segserver.rules.builtins import BUILTINS
 from segserver.rules.conversions import double_to_string
 from segserver.rules.times import duration_text, timestamp_text
-from segserver.rules.tree import Call, Comprehension, ListOf, Literal, Node, Variable
+from segserver.rules.tree import Call, Comprehension, ListOf, Literal, Node, Variable, is_list
 
 _BINARY = {
     "_||_": ("||", 2),
@@ -82,7 +82,8 @@ def _call(node: Call) -> tuple[str, int]:
 def _type_is(node: Call) -> tuple[str, int]:
     """A comparison of types that has the same answer, and needs the same operands to be known."""
     *operands, answer = node.args
-    sign = "==" if isinstance(answer, Literal) and answer.value else "!="
+    erased = {"list" if is_list(operand.type) else operand.type for operand in operands}
+    sign = "==" if isinstance(answer, Literal) and answer.value == (len(erased) == 1) else "!="
     types = [f"type({_write(operand, 0)})" for operand in operands]
     return f"{types[0]} {sign} {types[-1]}", 4
 
