@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from segserver.catalog import digest
+from segserver.catalog import digest, groups
 from segserver.catalog.catalog import Catalog
 
 Kind: TypeAlias = Literal["added", "removed", "changed"]
@@ -96,12 +96,11 @@ def _through(catalog: Catalog, changed: set[str]) -> dict[str, tuple[str, ...]]:
         below: set[str] = set()
         for name in catalog.steps.reads[step.name]:
             below |= found.get(name, frozenset())
-            if name in changed:
-                below.add(name)
+            below |= {groups.segment_of(name)} & changed
         trait = catalog.traits.get(step.name)
         if trait is not None and not trait.rule and trait.strategy in strategies:
             below.add(trait.strategy)
-        found[step.name] = frozenset(below - {step.name})
+        found[step.name] = frozenset(below - {groups.segment_of(step.name)})
     return {name: tuple(sorted(names)) for name, names in found.items()}
 
 
