@@ -69,8 +69,10 @@ class Column:
 
 
 def column(expr: pl.Expr, type_name: str, **facts: Any) -> Column:
-    """A column whose range is that of its type, unless ``facts`` say better."""
+    """A column whose range is that of its type, unless ``facts`` say better. Only a double may be NaN."""
     low, high = BOUNDS.get(type_name, (INT64_MIN, INT64_MAX))
+    if "double" not in type_name:
+        facts |= {"nan": False, "infinite": False}
     return Column(expr, type_name, **{"low": low, "high": high, **facts})
 
 
