@@ -21,9 +21,9 @@ from segserver.rules.functions import Function
 from segserver.rules.polars_coded import coded_column
 from segserver.rules.polars_column import Column, coerce, dtype, literal
 from segserver.rules.polars_compiler import Compiler
-from segserver.rules.program import Coded, Step, needed
+from segserver.rules.program import Coded, Computed, Step, needed
 from segserver.rules.times import from_datetime
-from segserver.rules.tree import Node
+from segserver.rules.tree import Call, Node, walk
 
 WITHHELD = "@withheld"
 """The end of the name of the bool column that says in which rows an input is withheld:
@@ -90,6 +90,7 @@ class PolarsProgram:
         self._steps = needed(steps, self.inputs, self.outputs)
         self._origins = dict(origins)
         self._types = {**self.inputs, NOW: "timestamp", **{step.name: step.type for step in self._steps}}
+        self._buckets = any(_reads_subject(step) for step in self._steps)
         self._layers = _layers(self._steps)
         self._bind = functools.lru_cache(maxsize=_BINDINGS_KEPT)(self._compile)
 
@@ -111,17 +112,16 @@ class PolarsProgram:
         """
         lazy = frame.lazy()
         schema = lazy.collect_schema()
+        self._check_names(schema, subject)
         present = frozenset(name for name in self.inputs if name in schema)
         withheld = frozenset(name for name in self.inputs if name + WITHHELD in schema)
         casts = [_as_declared(name, schema[name], self.inputs[name]) for name in sorted(present)]
         absent = [
             pl.lit(None, dtype(t)).alias(name) for name, t in self.inputs.items() if name not in present
         ]
-        result = lazy.with_columns(*absent, pl.lit(now, dtype("timestamp")).alias(NOW)).with_columns(
-            cast for cast in casts if cast is not None
-        )
+        result = lazy.with_columns(*absent, *(cast for cast in casts if cast is not None))
         for exprs, coded in self._bind(from_datetime(now), subject, present, withheld):
-            result = result.with_columns(*exprs, *(self._coded(step, failures) for step in coded))
+            result = result.with_columns(*exprs, *(self._coded(step, now, failures) for step in coded))
         kept = [name for name in schema.names() if name not in self.outputs]
         answered = result.select(*kept, *self.outputs)
         return answered.collect() if isinstance(frame, pl.DataFrame) else answered
@@ -151,10 +151,23 @@ class PolarsProgram:
             layers.append((exprs, coded))
         return layers
 
-    def _coded(self, step: Coded, failures: list[str] | None) -> pl.Expr:
-        reads = [pl.col(name) for name in step.reads]
+    def _coded(self, step: Coded, now: dt.datetime, failures: list[str] | None) -> pl.Expr:
+        reads = [pl.lit(now, dtype("timestamp")) if name == NOW else pl.col(name) for name in step.reads]
         expr = coded_column(step, reads, [self._types[name] for name in step.reads], failures)
         return expr.alias(step.name)
+
+    def _check_names(self, schema: pl.Schema, subject: str) -> None:
+        for step in self._steps:
+            if step.name in schema and step.name not in self.outputs:
+                raise InvalidInput.of(step.name, "the table has a column of that name, which a step computes")
+        if self._buckets and schema.get(subject) != pl.String():
+            raise InvalidInput.of(subject, "bucket() needs the subject keys, in a column of strings")
+
+
+def _reads_subject(step: Step) -> bool:
+    return isinstance(step, Computed) and any(
+        isinstance(node, Call) and node.overload == "bucket" for node in walk(step.checked.tree)
+    )
 
 
 def _layers(steps: Sequence[Step]) -> list[list[Step]]:

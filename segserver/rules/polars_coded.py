@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import polars as pl
 
 from segserver.rules.functions import Function, scalar_of
-from segserver.rules.polars_column import dtype
+from segserver.rules.polars_column import dtype, literal
 from segserver.rules.polars_distinct import by_distinct
 from segserver.rules.program import Coded
 from segserver.rules.python import compile_python
@@ -24,13 +24,15 @@ def coded_column(
     failed.
     """
     failed: list[str] = [] if failures is None else failures
-    if step.vectorized is not None:
+    if step.vectorized is not None and reads:
         return _vectorized(step.vectorized, reads, step.type, lambda: failed.append(step.name))
     run = compile_python([step], step.reads, [step.name]).run
 
     def scalar(*values: object) -> object:
         return run(values, 0, "", frozenset(), failed)[0]
 
+    if not reads:
+        return literal(scalar(), step.type).expr
     return by_distinct(scalar, reads, types, step.type)
 
 
@@ -38,7 +40,7 @@ def function_column(function: Function, args: Sequence[pl.Expr]) -> pl.Expr:
     """A call of a plugin's function; unknown where it fails."""
     signature = function.parsed()
     if function.vectorized is not None:
-        return _vectorized(function.vectorized, args, signature.result, lambda: None)
+        return _vectorized(function.vectorized, args, signature.result, _ignore)
     return by_distinct(scalar_of(function), args, signature.parameters, signature.result)
 
 
@@ -74,3 +76,7 @@ def _checked(function: Callable[..., pl.Series], known: pl.DataFrame, result: st
     if result == "double" and not checked.is_finite().all():
         return None
     return checked
+
+
+def _ignore() -> None:
+    """A function has no name to report: its rule is unknown."""

@@ -31,7 +31,7 @@ Body = Callable[[Node, Column], Column]
 """Compiles a predicate or transform with the element bound to a column; raises :class:`NotNative`."""
 
 
-class NotNative(Exception):  # noqa: N818 - a signal between compiler parts, never an error that leaves them
+class NotNative(Exception):
     """This part of a rule has no exact Polars expression here; the caller uses the scalar form."""
 
 
