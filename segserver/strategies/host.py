@@ -17,6 +17,7 @@ import polars as pl
 from segserver.errors import InvalidInput, SegserverError
 from segserver.model import TypeName, check_value
 from segserver.rules.functions import Function
+from segserver.rules.polars_distinct import over_distinct
 from segserver.rules.program import Coded
 from segserver.rules.times import to_datetime
 from segserver.rules.values import to_rule
@@ -66,9 +67,14 @@ class Host:
             return dict(sorted(self._failures.items()))
 
     def coded(self, name: str, trait: Trait, types: Mapping[str, TypeName]) -> Coded:
-        """A code trait as the rules run it; ``types`` holds those of its attributes."""
-        scalar = _Scalar(self, name, trait, tuple(types[read] for read in trait.reads))
-        return Coded(name, trait.type, tuple(trait.reads), scalar, _Vectorized(self, name, trait, scalar))
+        """A code trait as the rules run it; ``types`` holds those of its attributes.
+
+        Without a vectorized form, the rules call the scalar one for each distinct input of a table.
+        """
+        read = tuple(types[attribute] for attribute in trait.reads)
+        scalar = _Scalar(self, name, trait, read)
+        vectorized = None if trait.vectorized is None else _Vectorized(self, name, trait, scalar, read)
+        return Coded(name, trait.type, tuple(trait.reads), scalar, vectorized)
 
     def function(self, function: Function) -> Function:
         """A plugin's function, with its failures counted under its name."""
@@ -107,16 +113,12 @@ class _Scalar:
         self._code = trait.function or _one_by_one(trait, types)
 
     def __call__(self, *args: Any) -> Any:
-        if self._times:
-            public = list(args)
-            for position in self._times:
-                public[position] = to_datetime(args[position])
-            args = tuple(public)
-        return self.public(*args)
-
-    def public(self, *args: Any) -> Any:
-        """The same for public values."""
         try:
+            if self._times:
+                public = list(args)
+                for position in self._times:
+                    public[position] = to_datetime(args[position])
+                args = tuple(public)
             return self._checked(self._code(*args))
         except (Exception, SystemExit) as error:
             raise self._host.failed(self._name, error) from None
@@ -151,25 +153,27 @@ class _Vectorized:
     tried by itself, so that one bad row can't cost the others their value.
     """
 
-    def __init__(self, host: Host, name: str, trait: Trait, scalar: _Scalar) -> None:
+    def __init__(
+        self, host: Host, name: str, trait: Trait, scalar: _Scalar, types: Sequence[TypeName]
+    ) -> None:
         self._host = host
         self._name = name
         self._type = trait.type
+        self._types = types
         self._values = tuple(trait.values)
         self._scalar = scalar
         self._code = trait.vectorized
 
     def __call__(self, *columns: pl.Series) -> pl.Series:
-        if not len(columns[0]):
+        if not len(columns[0]) or self._code is None:
             return _series([], self._type)
-        if self._code is not None:
-            try:
-                result = _checked_column(self._code(*columns), self._type, len(columns[0]))
-            except (Exception, SystemExit) as error:
-                self._host.failed(self._name, error)
-            else:
-                return self._masked(result)
-        return self._distinct(columns)
+        try:
+            result = _checked_column(self._code(*columns), self._type, len(columns[0]))
+        except (Exception, SystemExit) as error:
+            self._host.failed(self._name, error)
+            named = [column.alias(f"{position}") for position, column in enumerate(columns)]
+            return over_distinct(self._try, pl.DataFrame(named), self._types, self._type, strict=True)
+        return self._masked(result)
 
     def _masked(self, result: pl.Series) -> pl.Series:
         """Without the values that the scalar form would refuse."""
@@ -189,23 +193,11 @@ class _Vectorized:
         self._host.failed(self._name, InvalidInput("a value that is not allowed"), refused)
         return pl.select(pl.when(allowed).then(result)).to_series().rename(result.name)
 
-    def _distinct(self, columns: Sequence[pl.Series]) -> pl.Series:
-        """The scalar form, called once for each distinct input."""
-        frame = pl.DataFrame([column.alias(str(position)) for position, column in enumerate(columns)])
-        names = frame.columns
-        distinct = frame.unique(maintain_order=True)
-        rows = distinct.with_columns(
-            _series([self._try(row) for row in distinct.iter_rows()], self._type).alias("result")
-        )
-        return frame.join(rows, on=names, how="left", maintain_order="left").get_column("result")
-
-    def _try(self, row: Sequence[Any]) -> Any:
-        values = (tuple(value) if isinstance(value, list) else value for value in row)
+    def _try(self, *args: Any) -> Any:
         try:
-            result = self._scalar.public(*values)
+            return self._scalar(*args)
         except StrategyFailedError:
             return None
-        return to_datetime(result) if self._type == "timestamp" and result is not None else result
 
 
 def _series(values: Sequence[Any], type_name: str) -> pl.Series:
