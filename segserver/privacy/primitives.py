@@ -1,12 +1,13 @@
 """The one module that calls a cipher or derives a key. Everything here is small, labelled, and raises.
 
-Three constructions, each with one use:
+Four constructions, each with one use:
 
 =========  ==========================================  ===============================================
 function   construction                                 why it is safe here
 =========  ==========================================  ===============================================
 derive     HKDF-SHA-256 (RFC 5869), no salt             the root is uniformly random, so extraction needs
                                                         no salt; the label separates the purposes
+mac        HMAC-SHA-256 (RFC 2104)                      a pseudo-random function; one key for each domain
 wrap       AES-256-SIV (RFC 5297), no nonce             what is wrapped is a random key: that no two are
                                                         equal is what a nonce would add
 seal       AES-256-GCM-SIV (RFC 8452), random nonce     a subject's key seals few messages, and a repeated
@@ -20,9 +21,10 @@ field or tenant does not open.
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 import os
 import struct
+from collections.abc import Callable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV, AESSIV
@@ -59,7 +61,27 @@ def check_value(key: bytes, label: str) -> bytes:
     """16 bytes that tell whether a keyring is the right one, and nothing about the key: a PRF under a key of
     its own.
     """
-    return hmac.digest(derive(key, f"check/{label}"), b"segserver key check", "sha256")[:16]
+    return mac(derive(key, f"check/{label}"))(b"segserver key check")[:16]
+
+
+def mac(key: bytes) -> Callable[[bytes], bytes]:
+    """HMAC-SHA-256 under one key, as a function of the message (RFC 2104).
+
+    The two pads are absorbed once and the states copied for each message: 0.9 µs instead of the 2 to 3 µs of
+    ``hmac.digest``, which sets up the key each time. Equal to it by test.
+    """
+    block = key.ljust(64, b"\0") if len(key) <= 64 else hashlib.sha256(key).digest().ljust(64, b"\0")
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block)).copy
+    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block)).copy
+
+    def digest(message: bytes) -> bytes:
+        inside = inner()
+        inside.update(message)
+        outside = outer()
+        outside.update(inside.digest())
+        return outside.digest()
+
+    return digest
 
 
 def bind(*parts: bytes) -> bytes:

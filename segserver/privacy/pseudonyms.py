@@ -8,16 +8,15 @@ erasure destroys: after that, not even the root leads from a person to its old t
 
 from __future__ import annotations
 
-import hmac
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import phonenumbers
 
 from segserver.errors import InvalidInput, LimitExceeded
 from segserver.model import SubjectId
 from segserver.privacy.keyring import Keyring
-from segserver.privacy.primitives import derive
+from segserver.privacy.primitives import derive, mac
 
 VERSION = 1
 """The version of the pseudonym keys: the first byte of a subject key, and the number in a token."""
@@ -48,9 +47,9 @@ class Pseudonyms:
         self._root = keyring.pseudonym_root
         self._tenant = keyring.tenant
         self._region = default_region or None
-        self._storage_key = derive(self._root, f"pseudonym/{self._tenant}/storage")
-        self._audit_key = derive(self._root, f"pseudonym/{self._tenant}/audit")
-        self._recipient_keys: dict[str, bytes] = {}
+        self._storage = mac(derive(self._root, f"pseudonym/{self._tenant}/storage"))
+        self._audit = mac(derive(self._root, f"pseudonym/{self._tenant}/audit"))
+        self._recipients: dict[str, Callable[[bytes], bytes]] = {}
         self._normalizers = dict.fromkeys(opaque_types, _opaque) | {"email": _email, "phone": self._phone}
 
     @property
@@ -64,54 +63,58 @@ class Pseudonyms:
         Every type: Unicode NFC, no white space around. ``email``: lower case, domain in IDNA form. ``phone``:
         E.164.
         """
-        normalizer = self._normalizers.get(subject.type)
-        if normalizer is None:
-            raise InvalidInput.of(
-                "subject.type",
-                f"unknown id type; this server knows {', '.join(self.id_types)}",
-                reason="SUBJECT_ID_TYPE_UNKNOWN",
-            )
-        return normalizer(subject.id)
+        return self._normalizer(subject.type)(subject.id)
 
     def subject_key(self, subject: SubjectId) -> bytes:
         """33 bytes: key version, then the HMAC of type and normalized id. Raises :class:`InvalidInput`."""
         message = f"{subject.type}\0{self.normalize(subject)}".encode()
-        return b"\x01" + hmac.digest(self._storage_key, message, "sha256")
+        return b"\x01" + self._storage(message)
 
     def audit_token(self, subject_key: bytes, salt: bytes) -> str:
         """The subject's name in the audit log: ``a1-`` and 32 hexadecimal digits."""
-        return "a1-" + hmac.digest(self._audit_key, salt + subject_key, "sha256")[:TOKEN_BYTES].hex()
+        return "a1-" + self._audit(salt + subject_key)[:TOKEN_BYTES].hex()
 
     def recipient_token(self, subject_key: bytes, salt: bytes, recipient: str) -> str:
         """The subject's name for one recipient: ``r1-`` and 32 hexadecimal digits. Two recipients' can't be
         joined.
         """
-        key = self._recipient_keys.get(recipient) or self._recipient_key(recipient)
-        return "r1-" + hmac.digest(key, salt + subject_key, "sha256")[:TOKEN_BYTES].hex()
+        digest = self._recipients.get(recipient) or self._recipient(recipient)
+        return "r1-" + digest(salt + subject_key)[:TOKEN_BYTES].hex()
 
     def subject_keys(self, id_type: str, ids: Sequence[str]) -> list[bytes]:
         """:meth:`subject_key` of many ids of one type, in order. Raises :class:`InvalidInput` for the first
         bad one.
         """
-        return [self.subject_key(SubjectId(id_type, raw)) for raw in ids]
+        normalize, digest, prefix = self._normalizer(id_type), self._storage, f"{id_type}\0"
+        return [b"\x01" + digest((prefix + normalize(raw)).encode()) for raw in ids]
 
     def audit_tokens(self, subject_keys: Sequence[bytes], salts: Sequence[bytes]) -> list[str]:
         """:meth:`audit_token` of many subjects, in order."""
-        return _tokens("a1-", self._audit_key, subject_keys, salts)
+        return _tokens("a1-", self._audit, subject_keys, salts)
 
     def recipient_tokens(
         self, subject_keys: Sequence[bytes], salts: Sequence[bytes], recipient: str
     ) -> list[str]:
         """:meth:`recipient_token` of many subjects, in order."""
-        return _tokens("r1-", self._recipient_key(recipient), subject_keys, salts)
+        return _tokens("r1-", self._recipient(recipient), subject_keys, salts)
 
-    def _recipient_key(self, recipient: str) -> bytes:
-        found = self._recipient_keys.get(recipient)
+    def _recipient(self, recipient: str) -> Callable[[bytes], bytes]:
+        found = self._recipients.get(recipient)
         if found is None:
-            if len(self._recipient_keys) >= RECIPIENTS_CACHED_MAX:
-                self._recipient_keys.clear()
-            found = derive(self._root, f"pseudonym/{self._tenant}/recipient/{recipient}")
-            self._recipient_keys[recipient] = found
+            if len(self._recipients) >= RECIPIENTS_CACHED_MAX:
+                self._recipients.clear()
+            found = mac(derive(self._root, f"pseudonym/{self._tenant}/recipient/{recipient}"))
+            self._recipients[recipient] = found
+        return found
+
+    def _normalizer(self, id_type: str) -> Callable[[str], str]:
+        found = self._normalizers.get(id_type)
+        if found is None:
+            raise InvalidInput.of(
+                "subject.type",
+                f"unknown id type; this server knows {', '.join(self.id_types)}",
+                reason="SUBJECT_ID_TYPE_UNKNOWN",
+            )
         return found
 
     def _phone(self, raw: str) -> str:
@@ -128,10 +131,11 @@ class Pseudonyms:
         return f"{plain};ext={number.extension}" if number.extension else plain
 
 
-def _tokens(prefix: str, key: bytes, subject_keys: Sequence[bytes], salts: Sequence[bytes]) -> list[str]:
-    digest = hmac.digest
+def _tokens(
+    prefix: str, digest: Callable[[bytes], bytes], subject_keys: Sequence[bytes], salts: Sequence[bytes]
+) -> list[str]:
     return [
-        prefix + digest(key, salt + subject_key, "sha256")[:TOKEN_BYTES].hex()
+        prefix + digest(salt + subject_key)[:TOKEN_BYTES].hex()
         for subject_key, salt in zip(subject_keys, salts, strict=True)
     ]
 
