@@ -36,6 +36,8 @@ class Question:
     segments: tuple[str, ...] = ()
     attributes: Mapping[str, Value] = field(default_factory=dict)
     at_us: int | None = None
+    attributes_field: str = "attributes"
+    """Where ``attributes`` stand in the request, for what is said about a wrong one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Corridor:
         """The same for a question whose purpose and segments are checked."""
         now_us = self._now_us()
         key = self._pseudonyms.subject_key(question.subject)
-        brought = checked_values(serving, question.attributes) if question.attributes else {}
+        brought = _brought(serving, question)
         subject = self._profiles.get(self._reader, key)
         if subject is None:
             profile, state, salt = NO_PROFILE, NO_STATE, b""
@@ -125,6 +127,12 @@ class Corridor:
         key.
         """
         return hmac.digest(self._inputs_key, _ENCODER.encode(sight.values), "sha256")[:16].hex()
+
+
+def _brought(serving: Serving, question: Question) -> dict[str, Any]:
+    if not question.attributes:
+        return {}
+    return checked_values(serving, question.attributes, question.attributes_field)
 
 
 def checked_values(

@@ -10,7 +10,6 @@ from typing import Any
 from segserver.audit.entry import Kind, Outcomes
 from segserver.catalog import Catalog, Segment
 from segserver.catalog.graph import closure
-from segserver.catalog.groups import own_rule
 from segserver.engine.answers import SegmentResult, new_evaluation_id
 from segserver.engine.corridor import Corridor, Question, Sight
 from segserver.engine.evaluate import evaluation_entry
@@ -21,6 +20,7 @@ from segserver.rules.change import smallest_change
 from segserver.rules.trace import Trace, trace
 from segserver.rules.values import from_rule
 from segserver.storage.sqlite import Writer
+from segserver.strategies.groups import own_rule
 
 
 @dataclass(frozen=True, slots=True)

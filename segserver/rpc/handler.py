@@ -12,10 +12,12 @@ from typing import Any
 import grpc
 import structlog
 from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from segserver.engine import Engine
 from segserver.errors import (
+    InvalidInput,
     LimitExceeded,
     PermissionDenied,
     SegserverError,
@@ -50,17 +52,18 @@ def service_handler(
         name = f"/{descriptor.full_name}/{method.name}"
         serve: Method = getattr(servicer, method.name)
         handlers[method.name] = grpc.unary_unary_rpc_method_handler(
-            _guarded(name, serve, engine, load),
-            request_deserializer=GetMessageClass(method.input_type).FromString,
+            _guarded(name, GetMessageClass(method.input_type).FromString, serve, engine, load),
             response_serializer=GetMessageClass(method.output_type).SerializeToString,
         )
     return grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
 
 
-def _guarded(name: str, serve: Method, engine: Engine, load: Load) -> Callable[[Any, Any], Awaitable[Any]]:
+def _guarded(
+    name: str, parse: Callable[[bytes], Any], serve: Method, engine: Engine, load: Load
+) -> Callable[[Any, Any], Awaitable[Any]]:
     allowed = PERMISSIONS.get(name, frozenset())
 
-    async def handle(request: Any, context: grpc.aio.ServicerContext) -> Any:
+    async def handle(request: bytes, context: grpc.aio.ServicerContext) -> Any:
         if load.calls >= load.concurrent_calls_max:
             full = LimitExceeded(
                 f"this worker serves {load.concurrent_calls_max} calls already (limits.concurrent_calls_max)",
@@ -76,7 +79,7 @@ def _guarded(name: str, serve: Method, engine: Engine, load: Load) -> Callable[[
                 raise PermissionDenied(
                     f"{caller.name} has none of the roles that may call this method", reason="ROLE_MISSING"
                 )
-            return await serve(request, caller)
+            return await serve(_parsed(parse, request), caller)
         except SegserverError as error:
             if isinstance(error, PermissionDenied | Unauthenticated):
                 error = await _audited(engine, name, caller, error)
@@ -88,6 +91,16 @@ def _guarded(name: str, serve: Method, engine: Engine, load: Load) -> Callable[[
             load.calls -= 1
 
     return handle
+
+
+def _parsed(parse: Callable[[bytes], Any], request: bytes) -> Any:
+    """The request's message. It is read only once its caller is known."""
+    try:
+        return parse(request)
+    except DecodeError:
+        raise InvalidInput(
+            "the bytes are not this method's request message", reason="MESSAGE_MALFORMED"
+        ) from None
 
 
 async def _audited(

@@ -52,6 +52,7 @@ class SegmentationServicer:
                             item.attributes, self._limits, f"subjects[{number}].attributes"
                         ),
                         at_us=at_us,
+                        attributes_field=f"subjects[{number}].attributes",
                     )
                 )
             except SegserverError as error:

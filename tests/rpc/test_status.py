@@ -1,0 +1,70 @@
+"""Every error of the tree becomes one status with a stable reason."""
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from google.rpc.status_pb2 import Status
+
+from segserver import errors
+from segserver.rpc.status import code_of, details_of, failure_of
+
+CODES = {
+    errors.InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.RuleError: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.NotFound: grpc.StatusCode.NOT_FOUND,
+    errors.Conflict: grpc.StatusCode.ABORTED,
+    errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
+    errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    errors.FailedPrecondition: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.LimitExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+    errors.IntegrityError: grpc.StatusCode.DATA_LOSS,
+}
+
+
+def subclasses(kind):
+    for child in kind.__subclasses__():
+        yield child
+        yield from subclasses(child)
+
+
+def test_the_table_below_names_every_error_of_the_tree():
+    tree = {kind for kind in subclasses(errors.SegserverError) if kind.__module__ == errors.__name__}
+    assert tree == {*CODES, errors.CatalogError}
+
+
+@pytest.mark.parametrize(("kind", "code"), list(CODES.items()))
+def test_each_error_has_its_code(kind, code):
+    assert code_of(kind("what happened")) is code
+
+
+def test_details_hold_the_reason_the_metadata_and_the_fields():
+    error = errors.InvalidInput(
+        "two things",
+        reason="TWO_THINGS",
+        metadata={"limit": "7"},
+        violations=[errors.Violation("a.b", "too long"), errors.Violation("c", "missing")],
+    )
+    status = Status.FromString(details_of(error))
+    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    assert status.details[0].Unpack(info)
+    assert status.details[1].Unpack(bad)
+    assert (info.reason, info.domain, dict(info.metadata)) == ("TWO_THINGS", "segserver", {"limit": "7"})
+    assert [(v.field, v.description) for v in bad.field_violations] == [("a.b", "too long"), ("c", "missing")]
+    assert status.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+
+
+def test_a_part_of_a_batch_fails_in_the_same_terms():
+    failure = failure_of(errors.NotFound("no such thing", reason="THING_NOT_FOUND", near=["thong"]))
+    assert (failure.code, failure.reason) == (grpc.StatusCode.NOT_FOUND.value[0], "THING_NOT_FOUND")
+    assert "did you mean thong?" in failure.message
+
+
+def test_a_catalog_error_lists_every_problem():
+    error = errors.CatalogError(
+        [errors.Problem("bad", "a.yaml", 3, "rule"), errors.Problem("worse", "b.yaml", 5)]
+    )
+    assert "a.yaml:3: rule: bad" in error.message
+    assert "b.yaml:5: worse" in error.message
+    assert code_of(error) is grpc.StatusCode.INVALID_ARGUMENT
