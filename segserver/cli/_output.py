@@ -55,14 +55,17 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
-def table(*columns: str, title: str = "", **options: Any) -> Table:
-    """An empty table whose cells wrap, so that it fits any width and loses nothing."""
+def table(*columns: str, title: str = "", whole: str = "", **options: Any) -> Table:
+    """An empty table whose cells wrap, so that it fits any width and loses nothing.
+
+    The column ``whole``, one of ids, is the last to be narrowed.
+    """
     from rich import box
     from rich.table import Table
 
     made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, **options)
     for column in columns:
-        made.add_column(column, overflow="fold")
+        made.add_column(column, overflow="fold", no_wrap=column == whole)
     return made
 
 
@@ -111,6 +114,11 @@ def value_text(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(value)
     return str(value)
+
+
+def short_digest(digest: str) -> str:
+    """Enough of a catalog's digest to tell it from others."""
+    return digest.removeprefix("sha256:")[:12]
 
 
 def joined(items: Iterable[str]) -> str:

@@ -58,12 +58,14 @@ def brought_attributes(client: Client, pairs: tuple[str, ...]) -> dict[str, Valu
 
 def reason_of(result: SegmentResult) -> str:
     """In words, what stood in the way of settling a segment; empty for a settled one."""
-    parts = [f"{item.attribute} is withheld ({item.reason})" for item in result.withheld]
+    withheld: dict[str, list[str]] = {}
+    for item in result.withheld:
+        withheld.setdefault(item.reason, []).append(item.attribute)
+    parts = [f"{reason}: {', '.join(names)}" for reason, names in withheld.items()]
     if result.missing:
-        parts.append(f"no value for {', '.join(result.missing)}")
-    if result.reason == "ERROR":
-        parts.append("the rule fails on this subject's values (ERROR)")
+        parts.append(f"no value: {', '.join(result.missing)}")
+    if result.failed_traits:
+        parts.append(f"{result.reason}: {', '.join(result.failed_traits)}")
     elif result.reason:
-        failed = f" of {', '.join(result.failed_traits)}" if result.failed_traits else ""
-        parts.append(f"the code{failed} failed ({result.reason})")
+        parts.append(result.reason)
     return "; ".join(parts)

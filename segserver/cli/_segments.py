@@ -19,7 +19,7 @@ def print_segments(version: CatalogVersion, purposes: Sequence[Purpose], segment
     for purpose in purposes:
         made.add_row(purpose.name, purpose.legal_basis, purpose.title)
     out.print(made)
-    made = table("segment", "title", "purposes", "owner")
+    made = table("segment", "title", "purposes", "owner", whole="segment")
     for segment in segments:
         made.add_row(segment.id, segment.title, joined(segment.purposes), segment.owner or segment.strategy)
     out.print(made)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from segserver.cli._failure import Exit
-from segserver.cli._output import console, joined, json_option, table, time_text, write_json
+from segserver.cli._output import console, joined, json_option, short_digest, table, time_text, write_json
 from segserver.cli._server import Server, server_options
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def versions(server: Server, as_json: bool) -> None:
             str(version.version),
             time_text(version.publish_time)[:16].replace("T", " "),
             version.publisher,
-            version.digest[:19] + "…",
+            short_digest(version.digest),
             version.note,
         )
     console().print(made)
@@ -217,7 +217,7 @@ def _print_diff(found: CatalogDiff, *, counted: bool) -> None:
         return
     if found.segments:
         columns = ("enter", "leave", "members") if counted else ()
-        made = table("segment", "change", "what differs", *columns)
+        made = table("segment", "change", "what differs", *columns, whole="segment")
         for change in found.segments:
             made.add_row(
                 change.segment, change.kind.name.lower(), joined(change.fields), *_counts(change, counted)

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 import click
 
 from segserver.cli._failure import Exit, exit_code
-from segserver.cli._output import console, json_option, outcome_text, plain, table, time_text, write_json
+from segserver.cli._output import (
+    console,
+    json_option,
+    outcome_text,
+    plain,
+    short_digest,
+    table,
+    time_text,
+    write_json,
+)
 from segserver.cli._request import brought_attributes, reason_of, request_options
 from segserver.cli._server import Server
 from segserver.errors import SegserverError
@@ -81,7 +90,7 @@ def _data(subject: str, answer: Evaluation | SegserverError) -> dict[str, object
 
 def _print(answers: list[tuple[str, Evaluation | SegserverError]]) -> None:
     out = console()
-    made = table("subject", "segment", "outcome", "reason")
+    made = table("subject", "segment", "outcome", "reason", whole="segment")
     evaluation: Evaluation | None = None
     for subject, answer in answers:
         if isinstance(answer, SegserverError):
@@ -93,4 +102,6 @@ def _print(answers: list[tuple[str, Evaluation | SegserverError]]) -> None:
             made.add_row(shown, result.segment, outcome_text(result.outcome), reason_of(result))
     out.print(made)
     if evaluation is not None:
-        out.print(f"as of {time_text(evaluation.evaluate_time)}, catalog {evaluation.catalog_digest[:19]}…")
+        out.print(
+            f"as of {time_text(evaluation.evaluate_time)}, catalog {short_digest(evaluation.catalog_digest)}"
+        )

@@ -7,28 +7,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segserver.cli._output import console, json_option, outcome_text, time_text, write_json
+from segserver.cli._explanation import WORDS, tree_of
+from segserver.cli._output import console, json_option, outcome_text, short_digest, time_text, write_json
 from segserver.cli._request import brought_attributes, reason_of, request_options
 from segserver.cli._server import Server
 
 if TYPE_CHECKING:
-    from rich.text import Text
-    from rich.tree import Tree
-
-    from segserver.client import Explanation, ExplanationNode
-
-MARKS = {1: ("true ", "green"), 2: ("false", "red"), 3: ("?    ", "yellow"), 0: ("     ", "dim")}
-"""By truth: words of one width, so that nothing depends on the colour."""
+    from segserver.client import Explanation
 
 
 @click.command("explain")
 @click.argument("subject")
 @click.argument("segment")
+@click.option("--full", is_flag=True, help="Show how traits are derived too, down to every constant.")
 @request_options
 @json_option
 def command(
     subject: str,
     segment: str,
+    full: bool,
     purpose: str,
     pairs: tuple[str, ...],
     at: dt.datetime | None,
@@ -49,10 +46,10 @@ def command(
     if as_json:
         write_json(explanation)
     else:
-        _print(explanation)
+        _print(explanation, full=full)
 
 
-def _print(explanation: Explanation) -> None:
+def _print(explanation: Explanation, *, full: bool) -> None:
     from rich.text import Text
 
     out, result = console(), explanation.result
@@ -62,41 +59,14 @@ def _print(explanation: Explanation) -> None:
     if reason := reason_of(result):
         out.print(f"  {reason}")
     out.print()
-    out.print(_tree(explanation.tree))
+    out.print(tree_of(explanation.tree, full=full))
     if explanation.smallest_change:
         out.print()
         out.print("To change that, this would have to change:")
         for condition in explanation.smallest_change:
-            now, needed = MARKS[condition.truth][0].strip(), MARKS[condition.needed][0].strip()
-            out.print(
-                f"  {condition.expression}  is {'unknown' if now == '?' else now}, would have to be {needed}"
-            )
+            now, needed = WORDS[condition.truth], WORDS[condition.needed]
+            out.print(f"  {condition.expression}  is {now}, would have to be {needed}")
     out.print()
     out.print(
-        f"as of {time_text(explanation.evaluate_time)}, catalog {explanation.catalog_digest[:19]}…, "
-        "? stands for unknown"
+        f"as of {time_text(explanation.evaluate_time)}, catalog {short_digest(explanation.catalog_digest)}"
     )
-
-
-def _tree(node: ExplanationNode, tree: Tree | None = None) -> Tree:
-    from rich.tree import Tree
-
-    branch = Tree(_line(node), guide_style="dim") if tree is None else tree.add(_line(node))
-    for child in node.children:
-        _tree(child, branch)
-    return branch
-
-
-def _line(node: ExplanationNode) -> Text:
-    from rich.text import Text
-
-    word, style = MARKS[node.truth]
-    line = Text(word, style=style)
-    line.append(f"  {node.expression}", style="")
-    if node.definition_of:
-        line.append(f"  (which is {node.definition_of})", style="dim")
-    if node.value:
-        line.append(f"  = {node.value}", style="cyan")
-    if node.unknown_attributes and not node.children:
-        line.append(f"  (unknown: {', '.join(node.unknown_attributes)})", style="yellow")
-    return line
