@@ -1,0 +1,243 @@
+"""CatalogService over real gRPC: what serves, what would change, and how another comes to serve."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from servers import Clock, open_engine, plugins, running
+
+from segserver.audit.entry import Kind
+from segserver.client import Document, ProfileChange
+from segserver.errors import (
+    CatalogError,
+    Conflict,
+    FailedPrecondition,
+    InvalidInput,
+    NotFound,
+    PermissionDenied,
+)
+from segserver.strategies import hookimpl
+from segserver.strategies.api import Attribute, Segment, Strategy, Trait
+
+BASE = """
+purposes:
+  analytics: {legal_basis: legitimate_interest, profiling: false, categories: [demographic, behavioral]}
+  marketing: {legal_basis: consent, categories: [demographic]}
+attributes:
+  age: {type: int, category: demographic}
+  orders: {type: int, category: behavioral}
+"""
+FIRST = (
+    BASE
+    + "segments:\n  - {id: people/adults, rule: age >= 18, tags: [core]}\n  - {id: people/buyers, rule: orders > 0}\n"
+)
+SECOND = (
+    BASE
+    + "segments:\n  - {id: people/adults, rule: age >= 21, tags: [core]}\n  - {id: people/new, rule: orders == 1}\n"
+)
+
+
+class Loyalty:
+    @hookimpl
+    def segserver_strategies(self):
+        yield Strategy(
+            name="loyalty",
+            version="2.1.0",
+            title="Loyalty",
+            attributes=[Attribute("points", "int", "behavioral")],
+            traits=[Trait("level", "string", reads=["points"], function=level, values=["gold", "none"])],
+            segments=[Segment("loyalty/gold", rule='loyalty.level == "gold"')],
+        )
+
+
+def level(points):
+    if points < 0:
+        raise ValueError("secret")
+    return "gold" if points > 100 else "none"
+
+
+class Broken:
+    @hookimpl
+    def segserver_strategies(self):
+        raise RuntimeError("no database")
+
+
+@pytest.fixture
+async def server(tmp_path):
+    async with running(open_engine(tmp_path, {"catalog.yaml": FIRST})) as server:
+        yield server
+
+
+def documents(text):
+    return [Document("catalog.yaml", text)]
+
+
+async def collected(items):
+    return [item async for item in items]
+
+
+async def test_what_serves_can_be_looked_up(server):
+    client = server.client()
+    segments = await collected(client.segments())
+    assert [segment.id for segment in segments] == ["people/adults", "people/buyers"]
+    assert segments[0].reads == ("age",)
+    assert segments[0].variable == "segments.people.adults"
+    assert (await client.segment("people/buyers")).rule == "orders > 0"
+    assert [a.name for a in await collected(client.attributes())] == ["age", "orders"]
+    assert [p.name for p in await collected(client.purposes())] == ["analytics", "marketing"]
+    with pytest.raises(NotFound, match="people/buyers"):
+        await client.segment("people/buyer")
+
+
+async def test_lists_page(tmp_path):
+    rules = "".join(f"  - {{id: many/s{number:03}, rule: age > {number}}}\n" for number in range(250))
+    async with running(open_engine(tmp_path, {"catalog.yaml": BASE + "segments:\n" + rules})) as server:
+        ids = [segment.id for segment in await collected(server.client().segments())]
+    assert ids == [f"many/s{number:03}" for number in range(250)]
+
+
+async def test_publishing_serves_the_new_one_and_keeps_the_old(server):
+    client = server.client()
+    old = server.engine.catalogs.serving.catalog.digest
+    version = await client.publish_catalog(documents(SECOND), note="adults are 21", expected_digest=old)
+    assert version.version == 2
+    assert [segment.id for segment in await collected(client.segments())] == ["people/adults", "people/new"]
+    assert [v.version for v in await collected(client.catalog_versions())] == [2, 1]
+    published = await client.catalog(1)
+    assert published.version.digest == old
+    entry = next(e for e in reversed(server.entries()) if e.kind is Kind.CATALOG_PUBLISHED)
+    assert (entry.caller, entry.catalog) == ("dev", version.digest)
+    with pytest.raises(Conflict, match="publish"):
+        await client.publish_catalog(documents(FIRST), expected_digest=old)
+
+
+async def test_only_checking_publishes_nothing_and_still_asks_for_the_role(server):
+    version = await server.client().publish_catalog(documents(SECOND), validate_only=True)
+    assert version.digest != server.engine.catalogs.serving.catalog.digest
+    assert len(await collected(server.client().catalog_versions())) == 1
+    with pytest.raises(PermissionDenied):
+        await server.caller("shop", ["evaluator"]).publish_catalog(documents(SECOND), validate_only=True)
+
+
+async def test_a_bad_catalog_is_refused_with_every_problem_and_the_old_one_serves(server):
+    bad = (
+        BASE
+        + "segments:\n  - {id: a, rule: agee > 1}\n  - {id: b, rule: age > 'x'}\n  - {id: a, rule: age > 1}\n"
+    )
+    client = server.client()
+    with pytest.raises(InvalidInput) as caught:
+        await client.publish_catalog(documents(bad))
+    text = str(caught.value)
+    assert "did you mean age" in text
+    assert "no matching overload" in text
+    assert len(caught.value.violations) >= 3
+    assert [segment.id for segment in await collected(client.segments())] == [
+        "people/adults",
+        "people/buyers",
+    ]
+
+
+async def test_evaluations_go_on_while_catalogs_change(server):
+    client = server.client()
+    await client.upsert_profile("alice", {"age": 19, "orders": 1})
+    digests = {}
+
+    async def evaluate():
+        for _ in range(40):
+            answer = await client.evaluate("alice", "analytics")
+            shape = tuple((result.segment, result.outcome.name) for result in answer.results)
+            digests.setdefault(answer.catalog_digest, set()).add(shape)
+
+    async def publish():
+        for document in (SECOND, FIRST) * 4:
+            await client.publish_catalog(documents(document))
+
+    await asyncio.gather(evaluate(), publish())
+    assert len(digests) == 2
+    assert all(len(shapes) == 1 for shapes in digests.values())
+
+
+async def test_a_rule_can_be_tried(server):
+    client = server.client()
+    good = await client.validate_rule("segments.people.adults && orders > 2")
+    assert (good.problems, good.type) == ((), "bool")
+    assert good.reads == ("age", "orders")
+    assert set(good.references) == {"segments.people.adults", "orders"}
+    assert good.purposes == ("analytics",)
+    bad = await client.validate_rule("age >\n  'x'")
+    assert "no matching overload" in bad.problems[0].message
+    assert (bad.problems[0].line, bad.problems[0].column) == (1, 5)
+
+
+async def test_a_difference_counts_who_would_enter_and_leave(server):
+    client = server.client()
+    ages = [17] * 150 + [19] * 230 + [40] * 320
+    for start in range(0, len(ages), 500):
+        part = ages[start : start + 500]
+        await client.upsert_profiles(
+            [ProfileChange(f"c{start + n}", {"age": age, "orders": 1}) for n, age in enumerate(part)]
+        )
+    difference = await client.diff_catalog(documents(SECOND), purpose="analytics")
+    changes = {change.segment: change for change in difference.segments}
+    adults = changes["people/adults"]
+    assert (adults.entering, adults.leaving) == (None, 230)
+    assert (adults.members_before, adults.members_after) == (550, 320)
+    assert changes["people/new"].entering == 700
+    assert changes["people/buyers"].leaving == 700
+    assert difference.population == 700
+    assert server.entries()[-1].subjects == 700
+
+
+async def test_a_small_audience_is_not_told(server):
+    client = server.client()
+    await client.upsert_profiles([ProfileChange(f"c{n}", {"age": 19, "orders": 1}) for n in range(99)])
+    difference = await client.diff_catalog(documents(SECOND), purpose="analytics")
+    for change in difference.segments:
+        assert (change.entering, change.leaving, change.members_before, change.members_after) == (None,) * 4
+
+
+async def test_strategies_are_listed_with_their_failures_and_the_broken_with_their_reason(tmp_path):
+    document = BASE + "strategies:\n  loyalty: {}\ninclude: [loyalty/*]\nsegments: []\n"
+    engine = open_engine(tmp_path, {"catalog.yaml": document}, plugins(Loyalty(), Broken()))
+    async with running(engine) as server:
+        client = server.client()
+        await client.upsert_profile("alice", {"points": -1})
+        (result,) = (await client.evaluate("alice", "analytics")).results
+        assert (result.outcome.name, result.reason) == ("UNKNOWN", "STRATEGY_FAILED")
+        assert result.failed_traits == ("loyalty.level",)
+        listed = {strategy.name: strategy for strategy in await collected(client.strategies())}
+        loyalty = listed.pop("loyalty")
+        assert (loyalty.version, loyalty.enabled, loyalty.failure_count) == ("2.1.0", True, 1)
+        (broken,) = listed.values()
+        assert "RuntimeError" in broken.quarantine_reason
+        await client.upsert_profile("bob", {"points": 500})
+        assert (await client.evaluate("bob", "analytics"))["loyalty/gold"].outcome.name == "MEMBER"
+
+
+async def test_a_restart_serves_what_served(tmp_path):
+    clock = Clock()
+    async with running(open_engine(tmp_path, {"catalog.yaml": FIRST}, clock=clock)) as server:
+        await server.client().publish_catalog(documents(SECOND))
+        digest = server.engine.catalogs.serving.catalog.digest
+    engine = open_engine(tmp_path, clock=clock)
+    assert engine.catalogs.serving.catalog.digest == digest
+    assert engine.catalogs.serving.row.version == 2
+    engine.close()
+
+
+def test_a_first_start_needs_a_catalog(tmp_path):
+    with pytest.raises(FailedPrecondition, match="--catalog"):
+        open_engine(tmp_path)
+
+
+def test_a_bad_catalog_stops_the_start_with_its_problems(tmp_path):
+    with pytest.raises(CatalogError, match=r"catalog.yaml:\d+"):
+        open_engine(tmp_path, {"catalog.yaml": BASE + "segments:\n  - {id: a, rule: nope}\n"})
+
+
+def test_a_strict_start_refuses_a_quarantined_plugin(tmp_path):
+    from segserver.strategies.manager import load
+
+    with pytest.raises(FailedPrecondition, match="RuntimeError"):
+        load(entry_points=[], extra=[Broken()], strict=True)
