@@ -71,7 +71,7 @@ class Consents:
         def work(connection: Connection) -> Recorded:
             subject = self._profiles.require(connection, subject_key)
             number = subject.state.records + 1
-            state = replace(following(subject.state, record, number), records=number)
+            state = following(subject.state, record, number)
             fresh = self._profiles.store(connection, subject, record.recorded_us, state=state)
             evidence = self._vault.seal_evidence(fresh, number, encode(record))
             self._records.append(connection, fresh.subject_key, number, evidence)
@@ -116,8 +116,7 @@ def following(state: SubjectState, record: Record, number: int) -> SubjectState:
     arrived; of two at one moment, the no. A withdrawal always counts, and from when the server learned it: no
     grant that was made before can end it.
     """
-    if record.jurisdiction:
-        state = replace(state, jurisdiction=record.jurisdiction)
+    state = replace(state, records=number, jurisdiction=record.jurisdiction or state.jurisdiction)
     if record.kind in _STATUS:
         return replace(state, consents=_decided(state.consents, record, number))
     if record.kind is RecordKind.OBJECTED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from segserver.errors import Conflict, NotFound
+from segserver.errors import Conflict, FailedPrecondition, NotFound
 from segserver.privacy.subject import Profile, RuleValue, SubjectState
 from segserver.privacy.vault import Subject, Vault
 from segserver.storage.sqlite.database import Connection
@@ -24,8 +24,24 @@ class Profiles:
         return None if row is None else self._vault.open(row)
 
     def obtain(self, connection: Connection, subject_key: bytes) -> Subject:
-        """The subject, opened, or a new one that is not stored yet."""
-        return self.get(connection, subject_key) or self._vault.create(subject_key)
+        """The subject, opened, or a new one that is not stored yet, for a write in this transaction.
+
+        Raises :class:`FailedPrecondition` when the keyring at hand is outdated.
+        """
+        found = self.get(connection, subject_key)
+        if found is not None:
+            return found
+        created = self._vault.create(subject_key)
+        if self._subjects.is_retired(connection, created.key_version):
+            # Another process rotated and retired the key since this one read the keyring.
+            self._vault.refresh()
+            created = self._vault.create(subject_key)
+            if self._subjects.is_retired(connection, created.key_version):
+                raise FailedPrecondition(
+                    "the current key-encryption key is retired: restart with the keyring in use",
+                    reason="KEYRING_OUTDATED",
+                )
+        return created
 
     def require(self, connection: Connection, subject_key: bytes) -> Subject:
         """The subject, opened. Raises :class:`NotFound` when it is not stored."""

@@ -72,6 +72,16 @@ class Profile(msgspec.Struct, frozen=True, array_like=True):
             ),
         )
 
+    def without(self, names: frozenset[str]) -> Profile:
+        """This profile without some attributes; the others keep their times."""
+        return Profile(
+            values={name: value for name, value in self.values.items() if name not in names},
+            recorded_us=self.recorded_us,
+            recorded={name: at for name, at in self.recorded.items() if name not in names},
+            expires={name: at for name, at in self.expires.items() if name not in names},
+            timestamps=tuple(name for name in self.timestamps if name not in names),
+        )
+
 
 class Status(IntEnum):
     """What a person last said to one purpose."""

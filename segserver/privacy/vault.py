@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 import msgspec
 from msgspec.structs import replace
 
 from segserver.errors import IntegrityError
 from segserver.privacy.keyring import Keyring
-from segserver.privacy.primitives import KEY_BYTES, Sealer, bind, random_key, random_salt
+from segserver.privacy.primitives import KEY_BYTES, KeyWrapper, Sealer, bind, random_key, random_salt
 from segserver.privacy.subject import (
     NO_PROFILE,
     NO_STATE,
@@ -48,10 +49,13 @@ class Vault:
     Associated data binds each sealed part to tenant, field and subject key: a part that is moved to another
     row, or to another column of its row, does not open. It does not bind the revision: who can write the
     database can put back an older whole row, and it is the audit log that tells.
+
+    ``reload`` reads the keyring again: another process may have rotated it since.
     """
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, reload: Callable[[], Keyring] | None = None) -> None:
         self._keyring = keyring
+        self._reload = reload
         tenant = keyring.tenant.encode()
         # A subject key and a record number have one length, so what bind() puts before them is constant.
         length = struct.pack(">H", SUBJECT_KEY_BYTES)
@@ -147,12 +151,23 @@ class Vault:
         :class:`IntegrityError`.
         """
         associated = self._key + subject_key
-        data_key = self._keyring.wrapper(version).unwrap(wrapped_key, associated)
+        data_key = self._wrapper(version).unwrap(wrapped_key, associated)
         current = self._keyring.current
         return self._keyring.wrapper(current).wrap(data_key, associated), current
 
+    def refresh(self) -> Keyring:
+        """Reads the keyring again where that is possible, and returns the one that is in use."""
+        if self._reload is not None:
+            self._keyring = self._reload()
+        return self._keyring
+
+    def _wrapper(self, version: int) -> KeyWrapper:
+        if version not in self._keyring.key_encryption_keys:
+            self.refresh()
+        return self._keyring.wrapper(version)
+
     def _sealer(self, row: SubjectRow) -> Sealer:
-        data_key = self._keyring.wrapper(row.key_version).unwrap(row.wrapped_key, self._key + row.subject_key)
+        data_key = self._wrapper(row.key_version).unwrap(row.wrapped_key, self._key + row.subject_key)
         if len(data_key) != KEY_BYTES:
             raise IntegrityError("a data key has the wrong length", reason="DATA_KEY_UNREADABLE")
         return Sealer(data_key)

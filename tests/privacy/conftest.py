@@ -11,7 +11,7 @@ from segserver.privacy.consent import Consents
 from segserver.privacy.keyring import Keyring, new_keyring
 from segserver.privacy.profiles import Profiles
 from segserver.privacy.vault import Vault
-from segserver.storage.sqlite import Database, consents
+from segserver.storage.sqlite import Database, consents, requests
 from segserver.storage.sqlite import subjects as subject_rows
 from segserver.storage.sqlite.consents import ConsentRecords
 from segserver.storage.sqlite.subjects import Subjects
@@ -34,7 +34,9 @@ def subjects() -> Subjects:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
-    return Database(tmp_path / "segserver.db", [subject_rows.migrations, consents.migrations])
+    return Database(
+        tmp_path / "segserver.db", [subject_rows.migrations, consents.migrations, requests.migrations]
+    )
 
 
 @pytest.fixture

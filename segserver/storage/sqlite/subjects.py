@@ -46,6 +46,12 @@ def create_subjects(database: Utils) -> None:
     )
 
 
+@migrations()
+def create_retired_keys(database: Utils) -> None:
+    """The versions of the key-encryption key that nothing may be wrapped under any more."""
+    database.execute("CREATE TABLE retired_keys (version INTEGER PRIMARY KEY) STRICT")
+
+
 class SubjectRow(NamedTuple):
     """One subject as it is stored. ``profile`` and ``state`` are sealed under the data key in
     ``wrapped_key``.
@@ -161,6 +167,15 @@ class Subjects:
             "UPDATE subjects SET wrapped_key = ?, key_version = ? WHERE subject_key = ?", changes
         )
 
+    def is_retired(self, connection: Connection, version: int) -> bool:
+        """Whether nothing may be wrapped under this version any more."""
+        query = "SELECT 1 FROM retired_keys WHERE version = ?"
+        return connection.execute(query, (version,)).fetchone() is not None
+
+    def retire(self, connection: Connection, version: int) -> None:
+        """Lets nothing be wrapped under this version from here on."""
+        connection.execute("INSERT OR IGNORE INTO retired_keys VALUES (?)", (version,))
+
     def key_checks(self, connection: Connection) -> dict[str, bytes]:
         """By what the database recognizes its keys: name → check value; empty before the first start."""
         return dict(connection.execute("SELECT name, value FROM key_checks"))
@@ -169,3 +184,14 @@ class Subjects:
         """Makes ``values`` all that the database knows of its keys."""
         connection.execute("DELETE FROM key_checks")
         connection.executemany("INSERT INTO key_checks VALUES (?, ?)", values.items())
+
+
+def truncate_log(connection: Connection) -> bool:
+    """Moves the write-ahead log into the database file and empties it, so that no old page stays behind in
+    it.
+
+    Runs outside a transaction. Whether it could: a reader in the middle of a statement keeps it from doing
+    so.
+    """
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
