@@ -28,14 +28,16 @@ attributes:
   age: {type: int, category: demographic}
   orders: {type: int, category: behavioral}
 """
-FIRST = (
-    BASE
-    + "segments:\n  - {id: people/adults, rule: age >= 18, tags: [core]}\n  - {id: people/buyers, rule: orders > 0}\n"
-)
-SECOND = (
-    BASE
-    + "segments:\n  - {id: people/adults, rule: age >= 21, tags: [core]}\n  - {id: people/new, rule: orders == 1}\n"
-)
+FIRST = f"""{BASE}
+segments:
+  - {{id: people/adults, rule: age >= 18, tags: [core]}}
+  - {{id: people/buyers, rule: orders > 0}}
+"""
+SECOND = f"""{BASE}
+segments:
+  - {{id: people/adults, rule: age >= 21, tags: [core]}}
+  - {{id: people/new, rule: orders == 1}}
+"""
 
 
 class Loyalty:
