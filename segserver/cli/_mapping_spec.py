@@ -48,6 +48,12 @@ class FormatSpec(_Part):
     """How a file of text is written."""
 
     delimiter: str | None = Field(None, min_length=1, max_length=1)
+    header: list[str] = []
+    """The columns' names, for a file whose first line is a row already."""
+    comment: str = ""
+    """Lines that begin with this text are skipped; empty skips none."""
+    quoted: bool = True
+    """Whether a cell can stand in quotes; if not, a quote is a character like any other."""
     encoding: str = "utf-8"
 
     @field_validator("encoding")

@@ -80,7 +80,7 @@ def open_rows(file: Path, kind: str | None, form: FormatSpec, columns: Sequence[
                 yield Rows(_json_lines(text, file, columns), binary.tell, size, typed_cell)
             else:
                 delimiter = form.delimiter or {"csv": ",", "tsv": "\t"}[kind]
-                yield Rows(_table(text, file, delimiter, columns), binary.tell, size, text_cell)
+                yield Rows(_table(text, file, form, delimiter, columns), binary.tell, size, text_cell)
 
 
 def _decoded(binary: IO[bytes], file: Path, encoding: str) -> IO[str]:
@@ -109,12 +109,23 @@ def _lines(text: IO[str], file: Path) -> Iterator[str]:
         yield line
 
 
-def _table(text: IO[str], file: Path, delimiter: str, columns: Sequence[str]) -> Iterator[Row]:
+def _table(
+    text: IO[str], file: Path, form: FormatSpec, delimiter: str, columns: Sequence[str]
+) -> Iterator[Row]:
     """CSV or TSV. The header is read at once, the rows as they are asked for."""
     csv.field_size_limit(LINE_CHARACTERS_MAX)
-    reader = csv.reader(_lines(text, file), delimiter=delimiter, strict=True)
+    lines = _lines(text, file)
+    if form.comment:
+        # Blank lines in their place, which are no rows, keep the count of lines right.
+        lines = ("\n" if line.startswith(form.comment) else line for line in lines)
+    reader = csv.reader(
+        lines,
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if form.quoted else csv.QUOTE_NONE,
+        strict=True,
+    )
     try:
-        header = [name.strip() for name in next(reader, [])]
+        header = form.header or [name.strip() for name in next(filter(None, reader), [])]
     except csv.Error as error:
         raise InvalidInput(f"{file}: line 1: {error}", reason="FILE_MALFORMED") from None
     places = _places(header, file, columns)

@@ -8,6 +8,7 @@ _BOT_TOKENS = (
         "bot ",
         "bot;",
         "bot)",
+        "bot+",
         "bot-",
         "robot",
         "crawl",
@@ -23,12 +24,24 @@ _BOT_TOKENS = (
         "feedfetcher",
         "lighthouse",
         "headless",
-        "preview",
+        "bingpreview",
         "screaming frog",
     ),
-    *("curl/", "wget", "libwww-perl", "lwp-", "lwp::", "python-", "java/", "java1.", "jakarta", "httpclient"),
-    *("go-http-client", "okhttp", "axios/", "node-fetch", "php/", "libfetch", "winhttp", "grub", "linkman"),
-    *("link checker", "linkchecker", "bookmarkchecker", "webzip", "ia_archiver", "ask jeeves"),
+    *(
+        "curl/",
+        "wget",
+        "libwww-perl",
+        "lwp-",
+        "lwp::",
+        "python-",
+        "java/",
+        "java(tm)",
+        "java1.",
+        "jakarta",
+        "httpclient",
+    ),
+    *("go-http-client", "okhttp", "axios/", "node-fetch", "php/", "libfetch", "winhttp", "grub"),
+    *("linkman", "link checker", "linkchecker", "bookmarkchecker", "webzip", "ia_archiver", "ask jeeves"),
 )
 
 DEVICE_RULES = (
@@ -38,7 +51,17 @@ DEVICE_RULES = (
     DeviceRule(
         device_type="console",
         tokens=(
-            *("playstation", "; xbox", "xbox-os", "xbox 64", "nintendo", "dreamcast", "gameboy", "n-gage"),
+            *(
+                "playstation",
+                "; xbox;",
+                "xbox one",
+                "xbox-os",
+                "xbox 64",
+                "nintendo",
+                "dreamcast",
+                "gameboy",
+                "n-gage",
+            ),
         ),
     ),
     DeviceRule(
@@ -90,7 +113,9 @@ DEVICE_RULES = (
         ),
     ),
     DeviceRule(
-        device_type="phone", devices=("Generic Feature Phone", "Generic Smartphone"), without=("ibrowse",)
+        device_type="phone",
+        devices=("Generic Feature Phone", "Generic Smartphone"),
+        without=("ibrowse", "avant browser"),
     ),
     DeviceRule(
         device_type="phone",
@@ -131,23 +156,43 @@ DEVICE_RULES = (
     ),
 )
 
-SYSTEM_TOKENS = tuple(
-    Token(token=token, name=name)
-    for token, name in (
-        *(("symbian", "Symbian OS"), ("palmos", "PalmOS"), ("palmsource", "PalmOS")),
-        *(("amigaos", "AmigaOS"), ("amiga os", "AmigaOS"), ("os/2", "OS/2"), ("beos", "BeOS")),
-        *(("risc os", "RISC OS"), ("irix", "IRIX"), ("hp-ux", "HP-UX"), ("aix ", "AIX"), ("osf1", "OSF1")),
-        *(("sunos", "Solaris"), ("mac_p", "Mac OS"), ("mac os", "Mac OS X"), ("macosx", "Mac OS X")),
-        *(("macintosh", "Mac OS"), ("lindows", "Linux"), ("linux", "Linux"), ("windows", "Windows")),
-        *(("win32", "Windows"), ("win9", "Windows"), ("winnt", "Windows"), ("unix", "Unix")),
-    )
+SYSTEM_TOKENS = (
+    Token(text="windows ce", name="Windows CE", first=True),
+    # Add-ons and advertisements beside it are taken for other systems.
+    *(
+        Token(text=text, name="Windows", without=("windows phone", "symbian"), first=True)
+        for text in ("windows nt", "windows 98", "windows 95")
+    ),
+    *(
+        Token(text=text, name=name)
+        for text, name in (
+            *(("symbian", "Symbian OS"), ("palmos", "PalmOS"), ("palmsource", "PalmOS")),
+            *(("amigaos", "AmigaOS"), ("amiga os", "AmigaOS"), ("os/2", "OS/2"), ("beos", "BeOS")),
+            *(
+                ("risc os", "RISC OS"),
+                ("irix", "IRIX"),
+                ("hp-ux", "HP-UX"),
+                ("aix ", "AIX"),
+                ("osf1", "OSF1"),
+            ),
+            *(("sunos", "Solaris"), ("mac_p", "Mac OS"), ("mac os", "Mac OS X"), ("macosx", "Mac OS X")),
+            *(("macintosh", "Mac OS"), ("lindows", "Linux"), ("linux", "Linux"), ("windows", "Windows")),
+            *(("win32", "Windows"), ("win9", "Windows"), ("winnt", "Windows"), ("unix", "Unix")),
+        )
+    ),
 )
 
 BROWSER_TOKENS = (
     *(
-        Token(token=token, name=name)
-        for token, name in (
-            *(("w3m", "w3m"), ("lynx", "Lynx"), ("links (", "Links"), ("konqueror", "Konqueror")),
+        Token(text=text, name=name)
+        for text, name in (
+            *(
+                ("w3m", "w3m"),
+                ("lynx", "Lynx"),
+                ("links (", "Links"),
+                ("links/", "Links"),
+                ("konqueror", "Konqueror"),
+            ),
             *(
                 ("galeon", "Galeon"),
                 ("ibrowse", "IBrowse"),
@@ -160,7 +205,7 @@ BROWSER_TOKENS = (
         )
     ),
     # Up to 4.8, Netscape called itself by its code name alone; what imitated it added "compatible".
-    *(Token(token=f"mozilla/{major}.", name="Netscape", without=("compatible",)) for major in (1, 2, 3, 4)),
+    *(Token(text=f"mozilla/{major}.", name="Netscape", without=("compatible",)) for major in (1, 2, 3, 4)),
 )
 
 SYSTEMS: dict[str, tuple[str, ...]] = {

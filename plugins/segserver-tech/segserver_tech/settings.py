@@ -25,10 +25,10 @@ class TechSettings(Settings):
     """The first that matches decides; none: the User-Agent does not tell."""
 
     system_tokens: tuple[Token, ...] = SYSTEM_TOKENS
-    """Asked in order when ua-parser finds no operating system."""
+    """Asked in order, before or after ua-parser."""
 
     browser_tokens: tuple[Token, ...] = BROWSER_TOKENS
-    """Asked in order when ua-parser finds no browser."""
+    """Asked in order, before or after ua-parser."""
 
     operating_systems: Spellings = Field(default=SYSTEMS, validate_default=True)
     browsers: Spellings = Field(default=BROWSERS, validate_default=True)

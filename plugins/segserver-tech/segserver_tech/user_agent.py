@@ -7,8 +7,9 @@ used, because both hand a match to Python's backtracking ``re`` (docs/adr/0003-r
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import TypeAlias
 
 from ua_parser.core import Domain, PartialResult, Resolver
 from ua_parser.loaders import load_lazy_builtins
@@ -21,14 +22,17 @@ from segserver_tech.vocabulary import DeviceRule, Token
 PARSED_MAX = 4096
 """User-Agents whose families are remembered, for each of the three domains. None is linked to a subject."""
 
+_Parse: TypeAlias = Callable[[str], tuple[str | None, str | None]]
+"""From a header to a family and its version."""
+
 _resolvers: dict[Domain, Resolver] = {}
 _building = threading.Lock()
 
 
 def browser(settings: TechSettings, user_agent: str) -> str | None:
-    """The browser's family as ua-parser names it, else what ``browser_tokens`` tell, or ``None``."""
+    """The browser's family as ua-parser names it, or as ``browser_tokens`` tell, or ``None``."""
     text = _bounded(settings, user_agent)
-    return _named(_browser(text)[0]) or _told(settings.browser_tokens, text)
+    return _family(settings.browser_tokens, text, _browser)
 
 
 def browser_version(settings: TechSettings, user_agent: str) -> str | None:
@@ -37,9 +41,9 @@ def browser_version(settings: TechSettings, user_agent: str) -> str | None:
 
 
 def operating_system(settings: TechSettings, user_agent: str) -> str | None:
-    """The system's family as ua-parser names it, else what ``system_tokens`` tell, or ``None``."""
+    """The system's family as ua-parser names it, or as ``system_tokens`` tell, or ``None``."""
     text = _bounded(settings, user_agent)
-    return _named(_system(text)[0]) or _told(settings.system_tokens, text)
+    return _family(settings.system_tokens, text, _system)
 
 
 def operating_system_version(settings: TechSettings, user_agent: str) -> str | None:
@@ -68,9 +72,13 @@ def _matches(rule: DeviceRule, device: str, system: str, lowered: str) -> bool:
     return not any(token in lowered for token in rule.without)
 
 
-def _told(tokens: Iterable[Token], text: str) -> str | None:
+def _family(tokens: Sequence[Token], text: str, parse: _Parse) -> str | None:
+    return _told(tokens, text, first=True) or _named(parse(text)[0]) or _told(tokens, text, first=False)
+
+
+def _told(tokens: Sequence[Token], text: str, *, first: bool) -> str | None:
     lowered = text.lower()
-    return next((token.name for token in tokens if token.is_in(lowered)), None)
+    return next((token.name for token in tokens if token.first is first and token.is_in(lowered)), None)
 
 
 def _bounded(settings: TechSettings, user_agent: str) -> str:

@@ -50,15 +50,17 @@ class DeviceRule(Settings):
 
 
 class Token(Settings):
-    """A piece of a User-Agent, in any case, that names a system or browser which ua-parser does not know."""
+    """A piece of a User-Agent, in any case, that names a system or browser. It is asked before ua-parser when
+    ``first``, else where ua-parser knows none."""
 
-    token: Annotated[str, Field(min_length=1), AfterValidator(str.lower)]
+    text: Annotated[str, Field(min_length=1), AfterValidator(str.lower)]
     name: Annotated[str, Field(min_length=1)]
     without: Tokens = ()
+    first: bool = False
 
     def is_in(self, lowered: str) -> bool:
-        """Whether the lower-case User-Agent has the token, and none of ``without``."""
-        return self.token in lowered and not any(token in lowered for token in self.without)
+        """Whether the lower-case User-Agent has the text, and none of ``without``."""
+        return self.text in lowered and not any(token in lowered for token in self.without)
 
 
 class Signal(Settings):

@@ -70,7 +70,7 @@ def test_settings_survive_json():
         ({"device_rules": [{"device_type": "phone"}]}, "device_rules.0"),
         ({"device_rules": [{"device_type": "fridge", "tokens": ["x"]}]}, "device_rules.0.device_type"),
         ({"device_rules": [{"device_type": "phone", "tokens": [" "]}]}, "device_rules.0.tokens"),
-        ({"system_tokens": [{"token": "", "name": "x"}]}, "system_tokens.0.token"),
+        ({"system_tokens": [{"text": "", "name": "x"}]}, "system_tokens.0.text"),
         ({"browsers": {"a": ["x"], "b": ["X "]}}, "browsers"),
         ({"mac_systems": ["windows"]}, ""),
         ({"savvy_levels": ["wizard"]}, ""),
