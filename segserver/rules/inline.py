@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from segserver.model import INT64_MAX, INT64_MIN
 from segserver.rules.times import SECOND, SPAN_MAX, SPAN_MIN, TIMESTAMP_MAX, TIMESTAMP_MIN
+from segserver.rules.tree import Call, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +83,20 @@ INFALLIBLE = frozenset(
     }
 )
 """Built-in functions that are called, and never fail for values of their types."""
+
+_LIMITS = {
+    "add_int64": (INT64_MIN, INT64_MAX),
+    "subtract_int64": (INT64_MIN, INT64_MAX),
+    "add_timestamp_duration": (TIMESTAMP_MIN, TIMESTAMP_MAX),
+    "subtract_timestamp_duration": (TIMESTAMP_MIN, TIMESTAMP_MAX),
+}
+
+
+def one_sided(call: Call) -> str:
+    """A cheaper check for a sum with a literal, which can only leave the range on one side; else empty."""
+    last = call.args[-1]
+    if call.overload not in _LIMITS or not isinstance(last, Literal):
+        return ""
+    low, high = _LIMITS[call.overload]
+    grows = (last.value >= 0) == call.overload.startswith("add")
+    return f"{{t}} <= {high}" if grows else f"{{t}} >= {low}"

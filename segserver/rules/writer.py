@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from segserver.rules import own
-from segserver.rules.inline import INFALLIBLE, TEMPLATES
+from segserver.rules.inline import INFALLIBLE, TEMPLATES, one_sided
 from segserver.rules.scalars import SCALARS
 from segserver.rules.strings import matcher
 from segserver.rules.tree import Call, Comprehension, ListOf, Literal, Node, Variable, children, is_list, walk
@@ -114,7 +114,7 @@ class Writer:
         if parts is not None:
             if not parts.guards:
                 return parts.code
-            return f"{parts.code} if {_chain(parts.guards)} else None"
+            return f"{parts.operand} if {_chain(parts.guards)} else None"
         if not self.nullable(node):
             return self.truth(node, depth)
         if isinstance(node, Call) and node.function == "_&&_":
@@ -154,8 +154,12 @@ class Writer:
     def _condition(self, node: Node, depth: int, *, wanted: bool) -> str:
         parts = self._as_parts(node, depth)
         if parts is not None:
-            guards = () if wanted and parts.safe else parts.guards
-            return _chain(guards, parts.code if wanted else f"not {parts.operand}")
+            if wanted and parts.safe:
+                return parts.code
+            if parts.guards and parts.guards[-1].again == f"{parts.code} is not None":
+                maybe = parts.guards[-1].first.removesuffix(" is not None")  # None is as good as false here
+                return _chain(parts.guards[:-1], maybe if wanted else f"{maybe} is False")
+            return _chain(parts.guards, parts.code if wanted else f"not {parts.operand}")
         assert isinstance(node, Call)  # noqa: S101 - only calls are logic
         if node.function == "known":
             return self._known(node, wanted=wanted)
@@ -190,7 +194,10 @@ class Writer:
         at.
         """
         guards: dict[str, None] = {}
-        for arg in node.args:
+        for child in node.args:
+            arg = child
+            while isinstance(arg, Call) and arg.function == "!_":
+                arg = arg.args[0]
             if isinstance(arg, Call) and (arg.function in LOGIC or arg.function == "known"):
                 return None
             guards.update(dict.fromkeys(guard.again for guard in self.strict(arg).guards))
@@ -233,7 +240,9 @@ class Writer:
             if key in self._module.shared:
                 if key not in self._module.computed:
                     parts = self._compute(node)
-                    code = f"{parts.code} if {_chain(parts.guards)} else None" if parts.guards else parts.code
+                    code = (
+                        f"{parts.operand} if {_chain(parts.guards)} else None" if parts.guards else parts.code
+                    )
                     self._module.computed[key] = self._store(code, nullable=bool(parts.guards))
                 return self._module.computed[key]
         return self._compute(node)
@@ -277,7 +286,7 @@ class Writer:
         guards = _merge(operands)
         code = template.code.format(*texts)
         if template.check:
-            return self._checked(code, template.check, guards)
+            return self._checked(code, one_sided(node) or template.check, guards)
         atomic = template.code == "{0}" or (code.endswith(")") and template.code.startswith("len("))
         safe = (
             node.overload in ("equals", "in_list")
@@ -296,12 +305,22 @@ class Writer:
             name = self._module.function(node.overload, self._module.functions[node.overload])
         else:
             name = self._module.function(node.overload, function)
-            if node.overload == "divide_double" and isinstance(last, Literal) and last.value:
-                return Parts(_merge(operands), " / ".join(operand.operand for operand in operands))
+            if node.overload == "divide_double":
+                return self._divide(operands, name, plain=isinstance(last, Literal) and bool(last.value))
         code = f"{name}({', '.join(operand.code for operand in operands)})"
         if fallible:
             return self._checked(code, "{t} is not None", _merge(operands))
         return Parts(_merge(operands), code, atomic=True)
+
+    def _divide(self, operands: list[Parts], function: str, *, plain: bool) -> Parts:
+        """A division of doubles, which Python can do itself but by zero."""
+        left, right = operands
+        if plain:
+            return Parts(_merge(operands), f"{left.operand} / {right.operand}")
+        divisor = self._module.name("t")
+        zero = f"{function}({left.code}, {divisor})"
+        code = f"{left.operand} / {divisor} if ({divisor} := {right.code}) else {zero}"
+        return Parts(_merge(operands), code)
 
     def _checked(self, code: str, check: str, guards: tuple[Guard, ...]) -> Parts:
         name = self._module.name("t")
@@ -335,6 +354,8 @@ class Writer:
 
     def _comprehension(self, node: Comprehension) -> Parts:
         source = self.strict(node.source)
+        if (shortcut := self._membership(node, source)) is not None:
+            return shortcut
         bound = self._module.name("b")
         names = {**self._names, node.variable: variable(bound, nullable=False)}
         body: list[str] = []
@@ -350,6 +371,20 @@ class Writer:
         if nullable:
             return self._checked(code, "{t} is not None", source.guards)
         return Parts(source.guards, code, atomic=True)
+
+    def _membership(self, node: Comprehension, source: Parts) -> Parts | None:
+        """``list.exists(e, e == "x")`` and ``list.exists(e, e in ["x", "y"])`` without a loop."""
+        test = node.predicate
+        if node.kind != "exists" or not isinstance(test, Call) or "double" in node.source.type:
+            return None
+        if test.overload not in ("equals", "in_list") or not _is_constant(test.args[1]):
+            return None
+        if not isinstance(test.args[0], Variable) or test.args[0].name != node.variable:
+            return None
+        if isinstance(test.args[1], Literal):
+            return Parts(source.guards, f"{self._literal(test.args[1].value)} in {source.operand}")
+        members = self._members(test.args[1])
+        return Parts(source.guards, f"not {members}.isdisjoint({source.code})") if members else None
 
 
 def variable(name: str, *, nullable: bool) -> Parts:
