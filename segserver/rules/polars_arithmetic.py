@@ -134,7 +134,10 @@ def multiply_double(a: Column, b: Column) -> Column:
 def divide_double(a: Column, b: Column) -> Column:
     """``double / double``, IEEE 754: by zero it is infinite or NaN."""
     never_zero = b.constant and b.value != 0
-    return _double((a, b), a.expr / b.expr, nan=not never_zero or (a.infinite and b.infinite))
+    # Polars divides a column by one number as a product with its reciprocal, which rounds twice; a divisor of
+    # the same length is divided by.
+    divisor = b.expr * a.expr.is_not_null().cast(pl.Float64())
+    return _double((a, b), a.expr / divisor, nan=not never_zero or (a.infinite and b.infinite))
 
 
 def negate_double(a: Column) -> Column:
