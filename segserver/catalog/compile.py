@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from segserver.catalog import groups, used
+from segserver.catalog import used
 from segserver.catalog.catalog import Catalog, Segment, Steps, Strategy, Trait
 from segserver.catalog.digest import digest
 from segserver.catalog.documents import documents
-from segserver.catalog.drafts import Draft, drafts, variable_of
+from segserver.catalog.drafts import Draft, drafts
 from segserver.catalog.graph import order
 from segserver.catalog.labelling import Labelling
 from segserver.catalog.labels import Label
@@ -25,7 +25,8 @@ from segserver.errors import CatalogError, Conflict, InvalidInput, Problem, Rule
 from segserver.model import TypeName
 from segserver.rules import Checked, Environment
 from segserver.rules.program import Computed, Step
-from segserver.strategies import api
+from segserver.strategies import api, groups
+from segserver.strategies.contract import variable_of
 from segserver.strategies.host import Host
 from segserver.strategies.manager import Installed
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from segserver.catalog import digest, groups
+from segserver.catalog import digest
 from segserver.catalog.catalog import Catalog
+from segserver.strategies import groups
 
 Kind: TypeAlias = Literal["added", "removed", "changed"]
 Part: TypeAlias = Literal["attribute", "purpose", "strategy", "trait", "segment"]

@@ -16,6 +16,7 @@ from segserver.catalog.source import Defined, Source
 from segserver.catalog.used import Used
 from segserver.errors import Problem
 from segserver.strategies import api
+from segserver.strategies.contract import variable_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,6 @@ class Draft:
         if self.used is None:
             return self.place.problem(message, *path, line=line)
         return self.place.problem(f"ready-made segment {self.definition.id}: {message}")
-
-
-def variable_of(segment_id: str) -> str:
-    """``segments.retail.lapsed_big_spender`` for ``retail/lapsed-big-spender``."""
-    return "segments." + segment_id.replace("/", ".").replace("-", "_")
 
 
 def drafts(source: Source, used: Mapping[str, Used], problems: list[Problem]) -> dict[str, Draft]:

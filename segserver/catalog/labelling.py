@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from segserver.catalog import groups, labels
+from segserver.catalog import labels
 from segserver.catalog.catalog import Attribute
 from segserver.catalog.drafts import Draft
 from segserver.catalog.graph import Reads, path
@@ -15,7 +15,7 @@ from segserver.catalog.names import near
 from segserver.errors import Problem
 from segserver.model import Category
 from segserver.privacy.policy import Purpose
-from segserver.strategies import api
+from segserver.strategies import api, groups
 
 Claims = Mapping[str, Draft | api.Trait]
 """Step → what the segment or the trait says of itself."""

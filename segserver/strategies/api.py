@@ -24,10 +24,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from segserver.model import Category, TypeName, Value
-from segserver.rules.functions import Function as Function
+from segserver.rules.functions import Function
 
 if TYPE_CHECKING:
     import polars as pl
+
+__all__ = ["API_VERSION", "Attribute", "Function", "Segment", "Settings", "Strategy", "Trait"]
 
 API_VERSION = 1
 """The version of this contract. A strategy made for another one is quarantined."""

@@ -48,6 +48,11 @@ def is_segment_id(segment_id: object) -> bool:
     return RESERVED.isdisjoint(segment_id.split("/"))
 
 
+def variable_of(segment_id: str) -> str:
+    """How rules name a segment: ``segments.retail.lapsed_big_spender`` for ``retail/lapsed-big-spender``."""
+    return "segments." + segment_id.replace("/", ".").replace("-", "_")
+
+
 def problems(strategy: object) -> list[str]:
     """What is wrong with a strategy before its settings are known; empty when nothing is."""
     if not isinstance(strategy, Strategy):
