@@ -170,7 +170,7 @@ def members(
     answered = bulk.polars(table, now=to_datetime(now_us), subject=population.SUBJECT)
     variables = [serving.catalog.segments[segment].variable for segment in bulk.segments]
     return {
-        segment: answered[variable].fill_null(value=False)
+        segment: answered[variable].fill_null(value=False) & ~table[population.STOPPED]
         for segment, variable in zip(bulk.segments, variables, strict=True)
     }
 

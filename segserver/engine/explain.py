@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from segserver.audit.entry import Kind, Outcomes
@@ -80,6 +80,8 @@ class Explainer:
         found = run(sight)
         (result,) = found.results
         root, definitions = _traces(catalog, segment, sight)
+        if sight.mask.stopped is not None:
+            root = replace(root, value=None)
         time_us = self._now_us()
         explanation = Explanation(
             evaluation_id=new_evaluation_id(time_us),
@@ -89,7 +91,9 @@ class Explainer:
             result=result,
             rule=segment.rule,
             tree=_Tree(catalog, sight, definitions).node(root, segment.variable),
-            smallest_change=tuple(
+            smallest_change=()
+            if sight.mask.stopped is not None
+            else tuple(
                 Condition(condition.text, condition.now, condition.wanted)
                 for condition in smallest_change(root)
             ),

@@ -17,6 +17,8 @@ from segserver.rules.polars_column import dtype
 
 SUBJECT = "subject"
 """The column of subject keys, in hexadecimal."""
+STOPPED = "@stopped"
+"""The column that says where a subject may not be evaluated at all for the purpose."""
 
 
 def frame(
@@ -30,6 +32,7 @@ def frame(
     keys: list[str] = []
     rows: list[Sequence[Any]] = []
     hidden: list[frozenset[str]] = []
+    stopped: list[bool] = []
     for subject in subjects:
         current = serving.gate.current(subject.profile, now_us)
         mask = serving.gate.mask(purpose, subject.state, caller, now_us, current)
@@ -37,8 +40,9 @@ def frame(
         keys.append(subject.subject_key.hex())
         rows.append(values)
         hidden.append(withheld)
+        stopped.append(mask.stopped is not None)
     columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(inputs)
-    series = [pl.Series(SUBJECT, keys, dtype=pl.String)]
+    series = [pl.Series(SUBJECT, keys, dtype=pl.String), pl.Series(STOPPED, stopped, dtype=pl.Boolean)]
     attributes = serving.catalog.attributes
     series += [
         _column(name, column, attributes[name].type) for name, column in zip(inputs, columns, strict=True)

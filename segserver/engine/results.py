@@ -27,6 +27,8 @@ def run(sight: Sight) -> Results:
     """Runs the program on what may be seen. Pure but for the code of strategies, whose failures are in the
     results.
     """
+    if sight.mask.stopped is not None:
+        return _stopped(sight)
     failed: list[str] = []
     outcomes = sight.plan.program.python(
         sight.values, sight.at_us, sight.subject_key.hex(), sight.withheld, failed
@@ -48,6 +50,15 @@ def run(sight: Sight) -> Results:
             result = replace(result, human_review=True)
         found.results.append(result)
     return found
+
+
+def _stopped(sight: Sight) -> Results:
+    """A subject whose data may not be used for this purpose is not evaluated: no rule and no strategy's code
+    runs.
+    """
+    everything = sight.plan.stopped(sight.mask)
+    results = [everything[number] for number in sight.wanted]
+    return Results(results, withheld=[result.segment for result in results])
 
 
 def _unsettled(sight: Sight, segment: str, failed: list[str]) -> SegmentResult:

@@ -33,6 +33,7 @@ class Plan:
             segment for segment in self.program.segments if catalog.segments[segment].legal_or_similar_effect
         )
         self._withheld: dict[Mask, Mapping[str, str]] = {}
+        self._stopped: dict[Mask, Sequence[SegmentResult]] = {}
         self._by_reason: dict[Mask, Mapping[str, tuple[str, ...]]] = {}
 
     def withheld(self, mask: Mask) -> Mapping[str, str]:
@@ -49,6 +50,24 @@ class Plan:
                 }
             )
             self._withheld[mask] = found
+        return found
+
+    def stopped(self, mask: Mask) -> Sequence[SegmentResult]:
+        """The results where a mask stops the purpose: everything is withheld, a segment that asks for no
+        attribute too.
+        """
+        found = self._stopped.get(mask)
+        if found is None:
+            reasons = self.withheld(mask)
+            found = self._stopped[mask] = [
+                SegmentResult(
+                    segment,
+                    Outcome.WITHHELD,
+                    withheld=tuple((name, reasons[name]) for name in sorted(self.program.reads[segment])),
+                    reason=str(mask.stopped),
+                )
+                for segment in self.program.segments
+            ]
         return found
 
     def accounted(

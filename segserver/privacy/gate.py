@@ -75,11 +75,20 @@ class Situation(NamedTuple):
 class Mask:
     """What may be seen in one situation, for one purpose, of all declared attributes."""
 
-    __slots__ = ("_plans", "explicit", "visible", "withheld")
+    __slots__ = ("_plans", "explicit", "stopped", "visible", "withheld")
 
-    def __init__(self, visible: frozenset[str], withheld: Mapping[str, Reason], *, explicit: bool) -> None:
+    def __init__(
+        self,
+        visible: frozenset[str],
+        withheld: Mapping[str, Reason],
+        *,
+        explicit: bool,
+        stopped: Reason | None = None,
+    ) -> None:
         self.visible = visible
         self.withheld = withheld
+        self.stopped = stopped
+        """Why nothing at all may be evaluated for this purpose; ``None`` where something may."""
         self.explicit = explicit
         """Whether explicit consent is in force: without it, an answer with legal effect needs a person (art.
         22).
@@ -251,7 +260,7 @@ def decide(policy: Policy, purpose: Purpose | None, situation: Situation) -> Mas
         else:
             withheld[name] = reason
     explicit = whole is None and situation.consent is Consent.EXPLICIT
-    return Mask(frozenset(visible), withheld, explicit=explicit)
+    return Mask(frozenset(visible), withheld, explicit=explicit, stopped=whole)
 
 
 def _stops(policy: Policy, purpose: Purpose | None, situation: Situation, regime: Regime) -> Reason | None:
