@@ -9,7 +9,8 @@ from pathlib import Path
 import counts_user_agents as counts
 import polars as pl
 import pytest
-from segserver_tech import STRATEGY, TechSettings, user_agent
+from segserver_tech import STRATEGY, TechSettings
+from segserver_tech.user_agent import UserAgentReader
 
 from segserver.catalog import read_directory, resolve
 from segserver.cli._mapping import ProfileChange, RowMapping
@@ -21,6 +22,7 @@ from segserver.strategies.manager import load
 EXAMPLE = Path(__file__).resolve().parent.parent.parent / "examples" / "user_agents"
 
 SETTINGS = TechSettings()
+READER = UserAgentReader(SETTINGS)
 
 SYSTEMS_APART = {
     ("windows", None): 13,  # Win16, "Win 98": the keywords miss them
@@ -84,7 +86,7 @@ def test_the_file_is_the_one_that_was_counted(lines):
 def test_operating_systems(lines):
     """12,439 of 12,471 agree; in 31 of the other 32 the keywords know less."""
     found = apart(
-        (label(user_agent.operating_system(SETTINGS, line.header), SETTINGS.operating_systems), line.system())
+        (label(READER.operating_system(line.header), SETTINGS.operating_systems), line.system())
         for line in lines
     )
     assert found == SYSTEMS_APART
@@ -95,8 +97,7 @@ def test_browsers(lines):
     about shells around Internet Explorer."""
     named = [line for line in lines if line.browser_label() is not None]
     found = apart(
-        (label(user_agent.browser(SETTINGS, line.header), SETTINGS.browsers), line.browser_label())
-        for line in named
+        (label(READER.browser(line.header), SETTINGS.browsers), line.browser_label()) for line in named
     )
     assert len(named) == 9_819
     assert found == BROWSERS_APART
@@ -104,7 +105,7 @@ def test_browsers(lines):
 
 def test_devices(lines):
     """12,383 of 12,471 agree. The keywords know no television and no console, and no names of telephones."""
-    found = apart((user_agent.device_type(SETTINGS, line.header), line.device()) for line in lines)
+    found = apart((READER.device_type(line.header), line.device()) for line in lines)
     assert found == DEVICES_APART
 
 

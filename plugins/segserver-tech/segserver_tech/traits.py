@@ -1,13 +1,12 @@
 """The traits of the tech strategy: code reads the User-Agent, CEL does the rest."""
 
 from collections.abc import Iterable
-from functools import partial
 
 from segserver.strategies.api import Trait
 from segserver.strategies.cel import OTHER, band, choose, fold, label, labels_of, literal
-from segserver_tech import user_agent
 from segserver_tech.attributes import DEPLOYMENTS
 from segserver_tech.settings import TechSettings
+from segserver_tech.user_agent import UserAgentReader
 from segserver_tech.vocabulary import DEVICE_TYPES, Signal
 
 MACHINES = ("mac", "pc", "neither")
@@ -19,14 +18,14 @@ def traits(settings: TechSettings) -> list[Trait]:
 
 
 def _from_user_agent(settings: TechSettings) -> list[Trait]:
-    reads = ("user_agent",)
+    reads, reader = ("user_agent",), UserAgentReader(settings)
     return [
         Trait(
             "ua_device_type",
             "string",
             "Type of device, by the User-Agent",
             reads=reads,
-            function=partial(user_agent.device_type, settings),
+            function=reader.device_type,
             values=DEVICE_TYPES,
         ),
         Trait(
@@ -34,28 +33,28 @@ def _from_user_agent(settings: TechSettings) -> list[Trait]:
             "string",
             "Operating system, by the User-Agent",
             reads=reads,
-            function=partial(user_agent.operating_system, settings),
+            function=reader.operating_system,
         ),
         Trait(
             "ua_operating_system_version",
             "string",
             "Version of the operating system, by the User-Agent",
             reads=reads,
-            function=partial(user_agent.operating_system_version, settings),
+            function=reader.operating_system_version,
         ),
         Trait(
             "ua_browser",
             "string",
             "Browser, by the User-Agent",
             reads=reads,
-            function=partial(user_agent.browser, settings),
+            function=reader.browser,
         ),
         Trait(
             "ua_browser_version",
             "string",
             "Version of the browser, by the User-Agent",
             reads=reads,
-            function=partial(user_agent.browser_version, settings),
+            function=reader.browser_version,
         ),
     ]
 

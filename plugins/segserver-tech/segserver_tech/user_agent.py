@@ -7,7 +7,7 @@ used, because both hand a match to Python's backtracking ``re`` (docs/adr/0003-r
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -19,47 +19,69 @@ from segserver.strategies.cel import folded
 from segserver_tech.settings import TechSettings
 from segserver_tech.vocabulary import DeviceRule, Token
 
-PARSED_MAX = 4096
-"""User-Agents whose families are remembered, for each of the three domains. None is linked to a subject."""
+HEADERS_MAX = 4096
+"""Headers whose browser, system and device are remembered, by the header alone: no one is linked to it."""
 
-_Parse: TypeAlias = Callable[[str], tuple[str | None, str | None]]
-"""From a header to a family and its version."""
+Family: TypeAlias = tuple[str | None, str | None]
+"""The name of a browser or system, and its version."""
 
 _resolvers: dict[Domain, Resolver] = {}
 _building = threading.Lock()
 
 
-def browser(settings: TechSettings, user_agent: str) -> str | None:
-    """The browser's family as ua-parser names it, or as ``browser_tokens`` tell, or ``None``."""
-    text = _bounded(settings, user_agent)
-    return _family(settings.browser_tokens, text, _browser)
+class UserAgentReader:
+    """Reads headers under some settings. Safe to share between threads; a pickle holds the settings alone."""
 
+    def __init__(self, settings: TechSettings) -> None:
+        self._settings = settings
+        self._browser = lru_cache(HEADERS_MAX)(self._find_browser)
+        self._system = lru_cache(HEADERS_MAX)(self._find_system)
+        self._device_type = lru_cache(HEADERS_MAX)(self._find_device_type)
 
-def browser_version(settings: TechSettings, user_agent: str) -> str | None:
-    """The browser's version, ``118.0.1``, as far as the User-Agent gives it, or ``None``."""
-    return _named(_browser(_bounded(settings, user_agent))[1])
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self._settings,)
 
+    def browser(self, user_agent: str) -> str | None:
+        """The browser's family as ua-parser names it, or as ``browser_tokens`` tell, or ``None``."""
+        return self._browser(self._bounded(user_agent))[0]
 
-def operating_system(settings: TechSettings, user_agent: str) -> str | None:
-    """The system's family as ua-parser names it, or as ``system_tokens`` tell, or ``None``."""
-    text = _bounded(settings, user_agent)
-    return _family(settings.system_tokens, text, _system)
+    def browser_version(self, user_agent: str) -> str | None:
+        """The browser's version, ``118.0.1``, as far as the header gives it, or ``None``."""
+        return self._browser(self._bounded(user_agent))[1]
 
+    def operating_system(self, user_agent: str) -> str | None:
+        """The system's family as ua-parser names it, or as ``system_tokens`` tell, or ``None``."""
+        return self._system(self._bounded(user_agent))[0]
 
-def operating_system_version(settings: TechSettings, user_agent: str) -> str | None:
-    """The system's version, ``17.0.3`` or ``XP``, or ``None``."""
-    return _named(_system(_bounded(settings, user_agent))[1])
+    def operating_system_version(self, user_agent: str) -> str | None:
+        """The system's version, ``17.0.3`` or ``XP``, or ``None``."""
+        return self._system(self._bounded(user_agent))[1]
 
+    def device_type(self, user_agent: str) -> str | None:
+        """The type of device by the first of ``device_rules`` that matches, or ``None``."""
+        return self._device_type(self._bounded(user_agent))
 
-def device_type(settings: TechSettings, user_agent: str) -> str | None:
-    """The type of device by the first of ``device_rules`` that matches, or ``None``."""
-    text = _bounded(settings, user_agent)
-    system = folded(operating_system(settings, text) or "")
-    device, lowered = folded(_device(text) or ""), text.lower()
-    for rule in settings.device_rules:
-        if _matches(rule, device, system, lowered):
-            return rule.device_type
-    return None
+    def _bounded(self, user_agent: str) -> str:
+        return user_agent[: self._settings.user_agent_length_max]
+
+    def _find_browser(self, text: str) -> Family:
+        found = _resolve(text, Domain.USER_AGENT).user_agent
+        parsed = (found.family, _version(found.major, found.minor, found.patch)) if found else (None, None)
+        return _family(self._settings.browser_tokens, text, parsed)
+
+    def _find_system(self, text: str) -> Family:
+        found = _resolve(text, Domain.OS).os
+        parsed = (found.family, _version(found.major, found.minor, found.patch)) if found else (None, None)
+        return _family(self._settings.system_tokens, text, parsed)
+
+    def _find_device_type(self, text: str) -> str | None:
+        found = _resolve(text, Domain.DEVICE).device
+        device, system = folded(found.family if found else ""), folded(self._system(text)[0] or "")
+        lowered = text.lower()
+        for rule in self._settings.device_rules:
+            if _matches(rule, device, system, lowered):
+                return rule.device_type
+        return None
 
 
 def _matches(rule: DeviceRule, device: str, system: str, lowered: str) -> bool:
@@ -72,8 +94,11 @@ def _matches(rule: DeviceRule, device: str, system: str, lowered: str) -> bool:
     return not any(token in lowered for token in rule.without)
 
 
-def _family(tokens: Sequence[Token], text: str, parse: _Parse) -> str | None:
-    return _told(tokens, text, first=True) or _named(parse(text)[0]) or _told(tokens, text, first=False)
+def _family(tokens: Sequence[Token], text: str, parsed: Family) -> Family:
+    """What the first tokens tell, else what ua-parser found, else what the other tokens tell. The version is
+    ua-parser's in any case."""
+    family = _told(tokens, text, first=True) or _named(parsed[0]) or _told(tokens, text, first=False)
+    return family, _named(parsed[1])
 
 
 def _told(tokens: Sequence[Token], text: str, *, first: bool) -> str | None:
@@ -81,31 +106,9 @@ def _told(tokens: Sequence[Token], text: str, *, first: bool) -> str | None:
     return next((token.name for token in tokens if token.first is first and token.is_in(lowered)), None)
 
 
-def _bounded(settings: TechSettings, user_agent: str) -> str:
-    return user_agent[: settings.user_agent_length_max]
-
-
 def _named(text: str | None) -> str | None:
     """ua-parser says ``Other`` for what it recognizes as nothing in particular."""
     return None if text in (None, "", "Other") else text
-
-
-@lru_cache(PARSED_MAX)
-def _browser(text: str) -> tuple[str | None, str | None]:
-    found = _resolve(text, Domain.USER_AGENT).user_agent
-    return (found.family, _version(found.major, found.minor, found.patch)) if found else (None, None)
-
-
-@lru_cache(PARSED_MAX)
-def _system(text: str) -> tuple[str | None, str | None]:
-    found = _resolve(text, Domain.OS).os
-    return (found.family, _version(found.major, found.minor, found.patch)) if found else (None, None)
-
-
-@lru_cache(PARSED_MAX)
-def _device(text: str) -> str | None:
-    found = _resolve(text, Domain.DEVICE).device
-    return found.family if found else None
 
 
 def _version(*parts: str | None) -> str:

@@ -1,14 +1,16 @@
 """What a User-Agent tells: real headers, hostile ones, and any text at all."""
 
+import pickle
 import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from segserver_tech import TechSettings, user_agent
+from segserver_tech.user_agent import UserAgentReader
 from segserver_tech.vocabulary import DEVICE_TYPES
 
-SETTINGS = TechSettings()
+READER = UserAgentReader(TechSettings())
 KHTML = "AppleWebKit/537.36 (KHTML, like Gecko)"
 
 HEADERS = [
@@ -75,17 +77,17 @@ HEADERS = [
 )
 def test_what_a_header_tells(header, told):
     assert (
-        user_agent.device_type(SETTINGS, header),
-        user_agent.operating_system(SETTINGS, header),
-        user_agent.operating_system_version(SETTINGS, header),
-        user_agent.browser(SETTINGS, header),
+        READER.device_type(header),
+        READER.operating_system(header),
+        READER.operating_system_version(header),
+        READER.browser(header),
     ) == told
 
 
 def test_the_version_of_a_browser():
     header = f"Mozilla/5.0 (Linux; Android 14) {KHTML} Chrome/120.0.6099.43 Mobile Safari/537.36"
-    assert user_agent.browser_version(SETTINGS, header) == "120.0.6099"
-    assert user_agent.browser_version(SETTINGS, "w3m/0.5") is None
+    assert READER.browser_version(header) == "120.0.6099"
+    assert READER.browser_version("w3m/0.5") is None
 
 
 @given(
@@ -95,32 +97,31 @@ def test_the_version_of_a_browser():
     )
 )
 def test_any_text_gives_a_value_or_none(text):
-    assert user_agent.device_type(SETTINGS, text) in (*DEVICE_TYPES, None)
+    assert READER.device_type(text) in (*DEVICE_TYPES, None)
     for function in (
-        user_agent.browser,
-        user_agent.browser_version,
-        user_agent.operating_system,
-        user_agent.operating_system_version,
+        READER.browser,
+        READER.browser_version,
+        READER.operating_system,
+        READER.operating_system_version,
     ):
-        assert function(SETTINGS, text) != ""
+        assert function(text) != ""
 
 
 @given(st.text(min_size=64, max_size=200), st.text())
 def test_nothing_beyond_the_limit_is_read(head, tail):
-    settings = TechSettings(user_agent_length_max=64)
-    assert user_agent.device_type(settings, head[:64] + tail) == user_agent.device_type(settings, head[:64])
-    assert user_agent.browser(settings, head[:64] + tail) == user_agent.browser(settings, head[:64])
+    reader = UserAgentReader(TechSettings(user_agent_length_max=64))
+    assert reader.device_type(head[:64] + tail) == reader.device_type(head[:64])
+    assert reader.browser(head[:64] + tail) == reader.browser(head[:64])
 
 
 def test_threads_that_come_first_together_get_one_answer(monkeypatch):
     monkeypatch.setattr(user_agent, "_resolvers", {})
-    user_agent._browser.cache_clear()
+    reader = UserAgentReader(TechSettings())
     built, build = [], user_agent._build
     monkeypatch.setattr(user_agent, "_build", lambda domain: built.append(domain) or build(domain))
     answers = []
     threads = [
-        threading.Thread(target=lambda: answers.append(user_agent.browser(SETTINGS, HEADERS[0][0])))
-        for _ in range(8)
+        threading.Thread(target=lambda: answers.append(reader.browser(HEADERS[0][0]))) for _ in range(8)
     ]
     for thread in threads:
         thread.start()
@@ -132,6 +133,18 @@ def test_threads_that_come_first_together_get_one_answer(monkeypatch):
 
 def test_a_catalog_can_add_its_own_rule():
     rule = {"device_type": "tv", "tokens": ["Acme-Box/"]}
-    settings = TechSettings.model_validate({"device_rules": [rule]})
-    assert user_agent.device_type(settings, "ACME-BOX/2") == "tv"
-    assert user_agent.device_type(settings, HEADERS[0][0]) is None
+    reader = UserAgentReader(TechSettings.model_validate({"device_rules": [rule]}))
+    assert reader.device_type("ACME-BOX/2") == "tv"
+    assert reader.device_type(HEADERS[0][0]) is None
+
+
+def test_a_reader_travels_to_another_process():
+    travelled = pickle.loads(pickle.dumps(READER.browser))  # noqa: S301 - our own bytes, just made
+    assert travelled(HEADERS[0][0]) == "Mobile Safari"
+
+
+def test_what_is_remembered_is_bounded():
+    reader = UserAgentReader(TechSettings())
+    for number in range(user_agent.HEADERS_MAX + 10):
+        reader.device_type(f"header {number}")
+    assert reader._device_type.cache_info().currsize == user_agent.HEADERS_MAX
