@@ -15,7 +15,9 @@ class SegmentResult:
     """The outcome for one segment, with what stood in the way of settling it.
 
     ``missing`` names attributes without a value; ``withheld`` pairs an attribute with its reason code;
-    ``reason`` is one of the codes below where data alone do not explain an UNKNOWN."""
+    ``reason`` is one of the codes below where data alone do not explain an UNKNOWN, or, for a WITHHELD, why
+    the subject may not be evaluated at all for the purpose.
+    """
 
     segment: str
     outcome: Outcome
