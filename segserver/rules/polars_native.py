@@ -81,6 +81,7 @@ NATIVE: Final[dict[str, Callable[..., Column | None]]] = {
     "matches_string": text.matches,
     "string_lower_ascii": text.lower_ascii,
     "string_upper_ascii": text.upper_ascii,
+    "string_trim": text.trim,
     "string_split_string": text.split,
     "string_replace_string_string": text.replace,
     "string_index_of_string": text.index_of,

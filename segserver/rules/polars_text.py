@@ -9,6 +9,7 @@ import polars as pl
 from segserver.rules.polars_column import Column, derived, dtype
 from segserver.rules.polars_compare import where_known
 from segserver.rules.polars_regex import to_rust
+from segserver.rules.strings import WHITESPACE
 
 _LENGTH_MAX = 2**32
 """Above the code points of any one string in a Polars column."""
@@ -57,6 +58,11 @@ def lower_ascii(text: Column) -> Column:
 def upper_ascii(text: Column) -> Column:
     """Raises a to z and nothing else."""
     return derived((text,), _ascii_case(text.expr, text.expr.str.to_uppercase(), lower=False), "string")
+
+
+def trim(text: Column) -> Column:
+    """The text without white space at its ends; Polars strips the same set of characters when it is named."""
+    return derived((text,), text.expr.str.strip_chars(WHITESPACE), "string")
 
 
 def split(text: Column, separator: Column) -> Column | None:
