@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -30,6 +30,12 @@ from segserver.strategies.contract import variable_of
 from segserver.strategies.host import Host
 from segserver.strategies.manager import Installed
 
+PROBLEMS_MAX = 500
+"""So many problems are listed; nobody reads more, and a caller can't ask for megabytes of them."""
+
+HINTS_MAX = 50
+"""So many unknown names are compared with all known ones, which is the slowest part of a wrong catalog."""
+
 _CEL_ERROR = re.compile(r"^(\d+):(\d+): (.*)$", re.MULTILINE)
 _UNDECLARED = re.compile(r"undeclared reference to '([^']+)'")
 
@@ -42,7 +48,7 @@ def resolve(source: Source | Mapping[str, str], installed: Installed, host: Host
     """
     given = source if isinstance(source, Source) else from_texts(source)
     if not given.readable:
-        raise CatalogError(given.problems)
+        raise _error(given.problems)
     return _Resolver(given, installed, host or Host()).catalog()
 
 
@@ -83,6 +89,7 @@ class _Resolver:
         self._broken = source.broken | {variable_of(name) for name in source.broken}
         self._checked: dict[str, Checked] = {}
         self._members: dict[str, list[Draft]] = defaultdict(list)
+        self._hints = 0
 
     def catalog(self) -> Catalog:
         """The catalog, or every problem."""
@@ -97,7 +104,7 @@ class _Resolver:
             ordered, reads, {n: c.problem for n, c in self._traits.items()}, self._claims()
         )
         if self._problems:
-            raise CatalogError(sorted(self._problems, key=lambda p: (p.file, p.line, p.field, p.message)))
+            raise _error(self._problems)
         strategies = {name: _strategy(user) for name, user in self._used.items()}
         traits = {name: self._trait(code, labels[name]) for name, code in self._traits.items()}
         segments = {
@@ -184,7 +191,8 @@ class _Resolver:
         if installed is not None and strategy not in self._used:
             return f"{text}; the strategy {strategy} is installed and not in use: add it under strategies"
         functions = [f.name for f in self._installed.functions]
-        return text + near(name, [*self._variables, *functions])
+        self._hints += 1
+        return text + (near(name, [*self._variables, *functions]) if self._hints <= HINTS_MAX else "")
 
     def _sort_groups(self) -> None:
         """The exclusive groups, each in the order of priority; equal priorities are a problem that names
@@ -283,6 +291,13 @@ class _Resolver:
             reads=label.reads,
             code=label.code,
         )
+
+
+def _error(problems: Sequence[Problem]) -> CatalogError:
+    ordered = sorted(problems, key=lambda p: (p.file, p.line, p.field, p.message))
+    more = len(ordered) - PROBLEMS_MAX
+    rest = [Problem(f"{more} more problems are not listed")] if more > 0 else []
+    return CatalogError([*ordered[:PROBLEMS_MAX], *rest])
 
 
 def _strategy(user: Used) -> Strategy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -85,7 +86,11 @@ def resolve(strategy: Strategy, settings: Mapping[str, Any] | None = None) -> Re
         resolved = strategy.settings.model_validate(dict(settings or {}))
     except ValidationError as error:
         raise _invalid(
-            strategy, [(".".join(map(str, e["loc"])), e["msg"]) for e in error.errors(include_input=False)]
+            strategy,
+            [
+                (".".join(map(str, e["loc"])), _setting_message(strategy, e))
+                for e in error.errors(include_input=False)
+            ],
         ) from None
     try:
         if strategy.check is not None:
@@ -98,6 +103,15 @@ def resolve(strategy: Strategy, settings: Mapping[str, Any] | None = None) -> Re
     if found:
         raise _invalid(strategy, [("", problem) for problem in found])
     return ResolvedStrategy(strategy, resolved, traits, segments)
+
+
+def _setting_message(strategy: Strategy, error: Any) -> str:
+    known = sorted(strategy.settings.model_fields)
+    if error["type"] != "extra_forbidden" or len(error["loc"]) != 1:
+        return str(error["msg"])
+    near = difflib.get_close_matches(str(error["loc"][0]), known, n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"unknown setting; {strategy.name} has {', '.join(known) or 'none'}{hint}"
 
 
 def takes_defaults(strategy: Strategy) -> bool:

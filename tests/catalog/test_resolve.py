@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from segserver.catalog import resolve
 from segserver.errors import CatalogError, NotFound
@@ -180,7 +187,7 @@ RULE_PROBLEMS = [
     ),
     (
         "strategies:\n  people:\n    adlut: 21",
-        ("a.yaml:3 strategies.people.adlut", "Extra inputs are not permitted"),
+        ("a.yaml:3 strategies.people.adlut", "unknown setting; people has adult; did you mean adult?"),
     ),
     (
         "strategies: {people: }\ninclude:\n  - people/adluts",
@@ -406,3 +413,51 @@ def test_a_quarantined_strategy_is_named_with_its_reason():
     installed = load([], [SimpleNamespace(__name__="tech", segserver_strategies=segserver_strategies)])
     problem = failure(installed, "strategies:\n  tech:\n")
     assert "its plugin is in quarantine: plugin tech: RuntimeError: no licence" in problem.message
+
+
+def test_endless_problems_are_cut_off(problems):
+    rules = "\n".join(f"  - {{id: s{n}, rule: nobody{n}}}" for n in range(700))
+    found = problems(f"segments:\n{rules}")
+    assert len(found) == 501
+    assert found[-1] == (":0", "200 more problems are not listed")
+
+
+def test_threads_that_ask_at_once_get_one_program(build):
+    catalog = build(WHOLE)
+    barrier = threading.Barrier(8)
+
+    def ask(_: int) -> object:
+        barrier.wait()
+        return catalog.program("analytics")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len({id(program) for program in pool.map(ask, range(8))}) == 1
+
+
+def test_a_catalog_can_not_be_changed(build):
+    catalog = build(WHOLE)
+    with pytest.raises(TypeError):
+        catalog.segments["x"] = catalog.segments["shop/others"]
+    with pytest.raises(AttributeError):
+        catalog.segments["shop/others"].rule = "true"
+
+
+SUBJECTS = st.fixed_dictionaries(
+    {"age": st.none() | st.integers(0, 99), "visits": st.none() | st.integers(0, 20)}
+)
+
+
+def test_a_table_is_answered_as_each_subject_alone(build):
+    catalog = build(WHOLE)
+    bulk = catalog.bulk("marketing")
+    names = [catalog.segments[segment].variable for segment in bulk.segments]
+
+    @given(st.lists(SUBJECTS, min_size=1, max_size=5))
+    def check(subjects):
+        schema = {"subject": pl.String(), "age": pl.Int64(), "visits": pl.Int64()}
+        frame = pl.DataFrame([{"subject": "s", **subject} for subject in subjects], schema=schema)
+        answered = bulk.polars(frame, now=dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+        alone = [tuple(outcomes(catalog, "marketing", **subject).values()) for subject in subjects]
+        assert answered.select(names).rows() == alone
+
+    check()
