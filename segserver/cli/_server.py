@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,9 +67,16 @@ def read_key(file: Path) -> str:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether only this machine can be meant."""
+    """Whether only this machine can be meant. A name that begins like a loopback address is a name all the
+    same.
+    """
+    if address.startswith("unix:"):
+        return True
     host = address.rpartition(":")[0].strip("[]")
-    return address.startswith("unix:") or host in {"localhost", "::1"} or host.startswith("127.")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def server_options(command: F) -> F:

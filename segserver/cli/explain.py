@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segserver.cli._explanation import WORDS, tree_of
 from segserver.cli._output import console, json_option, outcome_text, short_digest, time_text, write_json
 from segserver.cli._request import brought_attributes, reason_of, request_options
 from segserver.cli._server import Server
@@ -51,6 +50,8 @@ def command(
 
 def _print(explanation: Explanation, *, full: bool) -> None:
     from rich.text import Text
+
+    from segserver.cli._explanation import WORDS, tree_of
 
     out, result = console(), explanation.result
     headline = Text(f"{result.segment}: ")

@@ -1,0 +1,404 @@
+"""The commands against a server that answers by script: tables, JSON, exit codes, help."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import click
+import grpc
+import pytest
+from click.testing import CliRunner
+from google.protobuf.timestamp_pb2 import Timestamp
+from scripted import Refusal
+
+from segserver.cli import main
+from segserver.v1 import catalog_service_pb2, profile_service_pb2, segmentation_service_pb2, value_pb2
+
+NOW = Timestamp(seconds=1_772_000_000)
+RESULTS = [
+    segmentation_service_pb2.SegmentResult(segment="retail/new", outcome="OUTCOME_MEMBER"),
+    segmentation_service_pb2.SegmentResult(
+        segment="retail/old",
+        outcome="OUTCOME_WITHHELD",
+        missing=["city"],
+        withheld=[
+            segmentation_service_pb2.WithheldAttribute(attribute="birth_date", reason="CONSENT_MISSING"),
+            segmentation_service_pb2.WithheldAttribute(attribute="income", reason="CONSENT_MISSING"),
+        ],
+    ),
+    segmentation_service_pb2.SegmentResult(
+        segment="retail/odd",
+        outcome="OUTCOME_UNKNOWN",
+        reason="STRATEGY_FAILED",
+        failed_traits=["tech.browser"],
+    ),
+]
+EVALUATION = segmentation_service_pb2.Evaluation(
+    evaluation_id="e1", evaluate_time=NOW, catalog_digest=f"sha256:{'ab' * 32}", results=RESULTS
+)
+VERSION = catalog_service_pb2.CatalogVersion(
+    version=3, digest=f"sha256:{'ab' * 32}", publish_time=NOW, publisher="ana", note="Autumn"
+)
+
+
+@pytest.fixture
+def run(server, tmp_path):
+    def invoke(*arguments, env=None):
+        runner = CliRunner(
+            env={"SEGSERVER_ADDRESS": server.address, "SEGSERVER_DATA_DIR": str(tmp_path), **(env or {})}
+        )
+        return runner.invoke(main, [str(argument) for argument in arguments])
+
+    return invoke
+
+
+def attributes(**types):
+    return catalog_service_pb2.ListAttributesResponse(
+        attributes=[{"name": name, "type": type_name} for name, type_name in types.items()]
+    )
+
+
+def commands(group=main, path=()):
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        yield (*path, name), command
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+
+
+@pytest.mark.parametrize("path", [path for path, _ in commands()], ids=" ".join)
+def test_every_command_has_help_with_an_example(run, path):
+    result = run(*path, "--help")
+    assert result.exit_code == 0
+    assert re.search(rf"Example:\n +segserver {path[0]}", result.output)
+    assert max(map(len, result.output.splitlines())) <= 100
+
+
+def test_help_is_quick_and_names_the_exit_codes():
+    heavy = "grpc", "polars", "pyarrow", "cel_expr_python", "cryptography"
+    code = (
+        "import sys; from segserver.cli import main; main(['--help'], standalone_mode=False); "
+        f"print('heavy:', sorted(set(sys.modules) & set({heavy!r})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert "heavy: []" in done.stdout
+    assert "Exit codes:" in done.stdout
+
+
+def test_a_command_that_does_not_exist(run):
+    assert run("evalute").exit_code == 2
+
+
+def test_evaluate_one(run, server):
+    server.reply("EvaluateSegments", segmentation_service_pb2.EvaluateSegmentsResponse(evaluation=EVALUATION))
+    result = run(
+        "evaluate", "email:a@example.com", "-p", "marketing", "-s", "retail/new", "--at", "2026-03-01"
+    )
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    words = " ".join(result.stdout.split())
+    assert "retail/new member" in words
+    assert "CONSENT_MISSING: birth_date, income; no value: city" in words
+    assert "STRATEGY_FAILED: tech.browser" in words
+    assert "\x1b" not in result.stdout
+    request = server.requests[0]
+    assert (request.subject.type, request.segments, request.purpose) == ("email", ["retail/new"], "marketing")
+    assert request.evaluate_time.ToJsonString() == "2026-03-01T00:00:00Z"
+
+
+def test_evaluate_some_as_json(run, server):
+    failure = value_pb2.Failure(code=5, reason="SUBJECT_UNKNOWN", message="no such subject")
+    server.reply(
+        "BatchEvaluateSegments",
+        segmentation_service_pb2.BatchEvaluateSegmentsResponse(
+            results=[{"evaluation": EVALUATION}, {"error": failure}]
+        ),
+    )
+    server.reply("ListAttributes", attributes(age="int", tags="list(string)"))
+    result = run("evaluate", "1", "2", "-p", "marketing", "-a", "age=7", "-a", "tags=a, b", "--json")
+    assert result.exit_code == 1
+    good, bad = json.loads(result.stdout)["evaluations"]
+    assert good["subject"] == "1"
+    assert good["evaluation"]["results"][1]["outcome"] == "WITHHELD"
+    assert good["evaluation"]["evaluate_time"] == "2026-02-25T06:13:20Z"
+    assert bad["error"]["reason"] == "SUBJECT_UNKNOWN"
+    brought = server.requests[-1].subjects[1].attributes.values
+    assert (brought["age"].int_value, brought["tags"].string_list_value.values) == (7, ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("pair", "code", "message"),
+    [
+        ("age", 1, "name=value"),
+        ("age=x", 1, "age: expected a whole number"),
+        ("age=99999999999999999999", 1, "age: expected a whole number of at most 64 bits"),
+        ("aeg=1", 5, "did you mean age"),
+    ],
+)
+def test_wrong_attributes(run, server, pair, code, message):
+    server.reply("ListAttributes", attributes(age="int"))
+    result = run("evaluate", "1", "-p", "marketing", "-a", pair)
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert result.stderr.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        ("INVALID_ARGUMENT", 1),
+        ("UNAVAILABLE", 3),
+        ("UNAUTHENTICATED", 4),
+        ("PERMISSION_DENIED", 4),
+        ("NOT_FOUND", 5),
+        ("RESOURCE_EXHAUSTED", 1),
+        ("INTERNAL", 1),
+    ],
+)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_errors_are_one_message_and_an_exit_code(run, server, status, code, as_json):
+    refusal = Refusal(
+        grpc.StatusCode[status], "what happened", reason="WHY", violations=[("purpose", "say what for")]
+    )
+    server.reply("EvaluateSegments", refusal)
+    result = run("evaluate", "1", "-p", "marketing", *(["--json"] if as_json else []))
+    assert result.exit_code == code
+    assert result.stdout == ""
+    if as_json:
+        error = json.loads(result.stderr)["error"]
+        assert (error["reason"], error["violations"][0]["field"]) == ("WHY", "purpose")
+    else:
+        assert result.stderr == "error: what happened\n  purpose: say what for\n"
+
+
+def test_no_server(run, server):
+    server.stop()
+    result = run("evaluate", "1", "-p", "marketing")
+    assert (result.exit_code, result.stderr) == (3, f"error: no server answers at {server.address}\n")
+
+
+def test_where_the_key_comes_from(run, server, tmp_path):
+    (tmp_path / "dev.key").write_text("development\n")
+    (tmp_path / "own.key").write_text("own\n")
+    run("catalog", "versions")
+    run("catalog", "versions", env={"SEGSERVER_API_KEY": "environment"})
+    run(
+        "catalog",
+        "versions",
+        "--api-key-file",
+        tmp_path / "own.key",
+        env={"SEGSERVER_API_KEY": "environment"},
+    )
+    sent = [metadata["authorization"] for metadata in server.metadata]
+    assert sent == ["Bearer development", "Bearer environment", "Bearer own"]
+    assert run("catalog", "versions", "--api-key-file", tmp_path / "no.key").exit_code == 4
+
+
+def test_the_development_key_does_not_leave_this_machine(tmp_path):
+    from segserver.cli._server import Server
+
+    (tmp_path / "dev.key").write_text("development")
+    addresses = {"127.0.0.1:1": "development", "localhost:1": "development", "[::1]:1": "development"}
+    addresses |= {"example.com:1": None, "127.0.0.1.example.com:1": None, "10.0.0.1:1": None}
+    for address, key in addresses.items():
+        assert Server(address, None, tmp_path, 1.0).api_key() == key, address
+
+
+def test_explain(run, server):
+    node = segmentation_service_pb2.ExplanationNode
+    age = node(expression="demographic.age", value="36")
+    derived = node(expression="now.getFullYear() - birth_date.getFullYear()", definition_of="demographic.age")
+    age.children.append(derived)
+    condition = node(
+        expression="demographic.age >= 30",
+        truth="TRUTH_TRUE",
+        children=[age, node(expression="30", value="30")],
+    )
+    hidden = node(expression="rich", truth="TRUTH_UNKNOWN", unknown_attributes=["income"])
+    tree = node(
+        expression="demographic.age >= 30 && rich", truth="TRUTH_UNKNOWN", children=[condition, hidden]
+    )
+    server.reply(
+        "ExplainSegment",
+        segmentation_service_pb2.ExplainSegmentResponse(
+            evaluate_time=NOW,
+            result=RESULTS[1],
+            rule=tree.expression,
+            tree=tree,
+            smallest_change=[{"expression": "rich", "truth": "TRUTH_UNKNOWN", "needed": "TRUTH_TRUE"}],
+        ),
+    )
+    result = run("explain", "1", "retail/old", "-p", "marketing")
+    assert result.exit_code == 0
+    assert "retail/old: withheld" in result.stdout
+    assert "true    demographic.age >= 30   [demographic.age = 36]" in result.stdout
+    assert "unknown rich   [nothing visible: income]" in result.stdout
+    assert "rich  is unknown, would have to be true" in result.stdout
+    assert "getFullYear" not in result.stdout
+    assert "getFullYear" in run("explain", "1", "retail/old", "-p", "marketing", "--full").stdout
+    data = json.loads(run("explain", "1", "retail/old", "-p", "marketing", "--json").stdout)
+    assert data["tree"]["children"][0]["truth"] == "TRUE"
+
+
+def test_profile_set_and_show(run, server):
+    server.reply("ListAttributes", attributes(birth_date="timestamp", newsletter="bool", city="string"))
+    server.reply("UpsertProfile", profile_service_pb2.UpsertProfileResponse(revision=2))
+    server.reply(
+        "GetProfile",
+        profile_service_pb2.GetProfileResponse(
+            profile={
+                "attributes": {
+                    "values": {"newsletter": {"bool_value": True}, "city": {"string_value": "[bold]Rome"}}
+                },
+                "revision": 2,
+                "update_time": NOW,
+            }
+        ),
+    )
+    result = run("profile", "set", "1", "birth_date=1990-05-17", "newsletter=true", "--remove", "city")
+    assert (result.exit_code, result.stdout) == (0, "written: revision 2\n")
+    change = server.requests[-1].change
+    assert change.attributes.values["birth_date"].timestamp_value.ToJsonString() == "1990-05-17T00:00:00Z"
+    assert change.removed == ["city"]
+    shown = run("profile", "show", "1").stdout
+    assert re.search(r"newsletter +true", shown)
+    assert "[bold]Rome" in shown
+    assert json.loads(run("profile", "show", "1", "--json").stdout)["attributes"]["newsletter"] is True
+    assert run("profile", "set", "1").exit_code == 2
+
+
+def test_strategies(run, server):
+    good = catalog_service_pb2.Strategy(
+        name="tech",
+        version="1.0.0",
+        enabled=True,
+        traits=[{"name": "tech.browser", "type": "string", "reads": ["user_agent"]}],
+        segments=["tech/mobile"],
+        settings_json='{"a": 1}',
+    )
+    bad = catalog_service_pb2.Strategy(distribution="segserver-odd 1", quarantine_reason="ImportError: no")
+    server.reply("ListStrategies", catalog_service_pb2.ListStrategiesResponse(strategies=[good, bad]))
+    listed = run("strategies", "list").stdout
+    assert "quarantined" in listed
+    assert "ImportError: no" in listed
+    shown = run("strategies", "show", "tech").stdout
+    assert "tech.browser" in shown
+    assert '{"a": 1}' in shown
+    missing = run("strategies", "show", "tehc")
+    assert missing.exit_code == 5
+    assert "did you mean tech" in missing.stderr
+    assert json.loads(run("strategies", "show", "tech", "--json").stdout)["segments"] == ["tech/mobile"]
+
+
+def test_catalog_validate_needs_no_server(run, tmp_path):
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    for folder in (good, bad):
+        folder.mkdir()
+    (good / "catalog.yaml").write_text(
+        "attributes: {age: {type: int, category: demographic}}\n"
+        "purposes: {analytics: {legal_basis: legitimate_interest, categories: [demographic]}}\n"
+        "segments:\n  - {id: adults, rule: age >= 18}\n"
+    )
+    (bad / "catalog.yaml").write_text(
+        "attributes:\n  age: {type: number, category: demographic}\n"
+        "segments:\n  - {id: a, rule: b}\n  - {id: C}\n"
+    )
+    assert run("catalog", "validate", good).stdout.startswith("valid: 1 segments, ")
+    assert json.loads(run("catalog", "validate", good, "--json").stdout)["valid"] is True
+    result = run("catalog", "validate", bad)
+    assert result.exit_code == 1
+    assert {"catalog.yaml:2", "catalog.yaml:4", "catalog.yaml:5"} <= set(
+        re.findall(r"^catalog\.yaml:\d+", result.stdout, re.M)
+    )
+    found = json.loads(run("catalog", "validate", bad, "--json").stdout)
+    assert (found["valid"], found["problems"][0]["file"]) == (False, "catalog.yaml")
+    assert run("catalog", "validate", tmp_path / "none").exit_code == 2
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "catalog"
+    made.mkdir()
+    (made / "a.yaml").write_text("segments: []\n")
+    return made
+
+
+def test_catalog_diff(run, server, folder):
+    server.reply(
+        "DiffCatalog",
+        catalog_service_pb2.DiffCatalogResponse(
+            segments=[
+                {
+                    "segment": "a",
+                    "kind": "CHANGE_KIND_CHANGED",
+                    "fields": ["rule"],
+                    "entering": 120,
+                    "members_before": 500,
+                }
+            ],
+            others=[{"part": "trait", "name": "x.y", "kind": "CHANGE_KIND_ADDED"}],
+            population=1_000,
+        ),
+        catalog_service_pb2.DiffCatalogResponse(),
+    )
+    shown = run("catalog", "diff", folder, "-p", "marketing").stdout
+    assert re.search(r"a +changed +rule +120 +- +500 to -", shown)
+    assert re.search(r"trait +x\.y +added", shown)
+    assert server.requests[0].documents == [
+        catalog_service_pb2.Document(name="a.yaml", text="segments: []\n")
+    ]
+    assert run("catalog", "diff", folder).stdout == "nothing differs\n"
+
+
+def test_catalog_publish(run, server, folder):
+    server.reply("PublishCatalog", catalog_service_pb2.PublishCatalogResponse(version=VERSION))
+    result = run("catalog", "publish", folder, "--note", "Autumn", "--expect", "sha256:00")
+    assert result.stdout.startswith("published as version 3: sha256:abab")
+    assert run("catalog", "publish", folder, "--check").stdout.startswith("could be published")
+    first, second = server.requests
+    assert (first.note, first.expected_digest, first.validate_only) == ("Autumn", "sha256:00", False)
+    assert second.validate_only
+
+
+def test_catalog_show_and_versions(run, server):
+    segment = catalog_service_pb2.Segment(
+        id="age/seniors", rule="age >= 60", purposes=["marketing"], minimum_audience=100
+    )
+    server.reply("GetCatalog", catalog_service_pb2.GetCatalogResponse(version=VERSION))
+    server.reply("ListSegments", catalog_service_pb2.ListSegmentsResponse(segments=[segment]))
+    server.reply("GetSegment", catalog_service_pb2.GetSegmentResponse(segment=segment))
+    server.reply("ListCatalogVersions", catalog_service_pb2.ListCatalogVersionsResponse(versions=[VERSION]))
+    assert "age/seniors" in run("catalog", "show").stdout
+    assert "age >= 60" in run("catalog", "show", "age/seniors").stdout
+    assert json.loads(run("catalog", "show", "age/seniors", "--json").stdout)["minimum_audience"] == 100
+    assert re.search(r"3 +2026-02-25 06:13 +ana +abababababab +Autumn", run("catalog", "versions").stdout)
+
+
+def test_catalog_export_writes_where_nothing_is(run, server, tmp_path):
+    server.reply(
+        "GetCatalog",
+        catalog_service_pb2.GetCatalogResponse(
+            version=VERSION, documents=[{"name": "a.yaml", "text": "a: ü\r\n"}]
+        ),
+    )
+    target = tmp_path / "new" / "catalog"
+    assert run("catalog", "export", target).exit_code == 0
+    assert (target / "a.yaml").read_bytes() == "a: ü\r\n".encode()
+    again = run("catalog", "export", target)
+    assert again.exit_code == 1
+    assert "is not empty" in again.stderr
+
+
+@pytest.mark.parametrize("name", ["../a.yaml", "/a.yaml", "b/a.yaml", "..\\a.yaml", "a.sh", ""])
+def test_catalog_export_lets_no_server_choose_where_files_go(run, server, tmp_path, name):
+    server.reply(
+        "GetCatalog",
+        catalog_service_pb2.GetCatalogResponse(version=VERSION, documents=[{"name": name, "text": ""}]),
+    )
+    assert run("catalog", "export", tmp_path / "target").exit_code == 1
+    assert not (tmp_path / "target").exists()
