@@ -1,0 +1,1 @@
+"""Benchmarks: speeds beside what they are compared with, in one run."""
