@@ -52,7 +52,7 @@ def test_bands_of_the_settings_become_traits_and_segments(oracle):
         ({"occupation_labels": {"wizards": []}}, "occupation_labels", "unknown wizards"),
         ({"genders": {"other": []}}, "genders", "can't be listed"),
         ({"oldest_age": 20}, "oldest_age", "greater than"),
-        ({"colour": "red"}, "colour", "not permitted"),
+        ({"colour": "red"}, "colour", "unknown setting"),
     ],
 )
 def test_wrong_settings_are_named(settings, field, message):
