@@ -262,6 +262,6 @@ def _row(
         "yardstick": yardstick,
         "yardstick_value": yardstick_value,
         "ratio": None if yardstick_value is None else yardstick_value / value,
-        "budget": budget,
+        "budget": f"<= {budget:g} µs",
         "ok": value <= budget,
     }

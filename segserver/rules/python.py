@@ -14,6 +14,9 @@ from segserver.rules.program import Coded, Computed, Step, needed
 from segserver.rules.tree import Call, Comprehension, ListOf, Literal, Node, Variable, children
 from segserver.rules.writer import LOGIC, Module, Parts, Writer, variable
 
+_COMMON = 6
+"""A comparison that so many rules share is made once."""
+
 Run: TypeAlias = Callable[[Sequence[Any], int, str, frozenset[str], list[str]], tuple[Any, ...]]
 
 
@@ -59,28 +62,39 @@ def compile_python(
     lines: list[str] = []
     if inputs:
         lines.append("".join(f"v{index}, " for index in range(len(inputs))) + "= values")
+    reused = {name for step in kept for name in step.reads}
+    reused |= {name for name, count in Counter(outputs).items() if count > 1}
+    results: dict[str, str] = {}
     for index, step in enumerate(kept):
-        lines += _statement(step, f"s{index}", names, module, lines)
-    lines.append(f"return ({''.join(f'{names[name].code}, ' for name in outputs)})")
+        code = _step_code(step, f"s{index}", names, module, lines)
+        if step.name in reused:
+            lines.append(f"s{index} = {code}")
+        else:
+            results[step.name] = f"({code})"  # goes straight into the answer
+    answers = "".join(f"{results.get(name) or names[name].code}, " for name in outputs)
+    lines.append(f"return ({answers})")
     main = ["def program(values, now, subject, withheld, failures):", *(f"    {line}" for line in lines)]
     source = "\n".join([*module.helpers, *main, ""])
     exec(compile(source, "<segserver rules>", "exec"), module.namespace)  # noqa: S102 - without rules' text
     return PythonProgram(tuple(inputs), tuple(outputs), source, module.namespace["program"])
 
 
-def _statement(step: Step, name: str, names: dict[str, Parts], module: Module, lines: list[str]) -> list[str]:
+def _step_code(step: Step, name: str, names: dict[str, Parts], module: Module, lines: list[str]) -> str:
+    """The step's value as an expression; makes ``name`` stand for it, and adds what must come before to
+    ``lines``.
+    """
     if isinstance(step, Coded):
         reads = [names[read] for read in step.reads]
         guards = dict.fromkeys(guard.first for read in reads for guard in read.guards)
         arguments = "".join(f"{read.code}, " for read in reads)
         call = f"{module.constant(_guarded(step))}({arguments}failures=failures)"
         names[step.name] = variable(name, nullable=True)
-        return [f"{name} = {call} if {' and '.join(guards)} else None" if guards else f"{name} = {call}"]
+        return f"{call} if {' and '.join(guards)} else None" if guards else call
     writer = Writer(module, names, lines)
     tree = step.checked.tree
     code = writer.value(tree)
     names[step.name] = variable(name, nullable=writer.nullable(tree))
-    return [f"{name} = {code}"]
+    return code
 
 
 def _guarded(step: Coded) -> Callable[..., Any]:
@@ -139,24 +153,30 @@ class _Keys:
         return number
 
     def repeated(self, trees: Sequence[Node]) -> frozenset[int]:
-        """The numbers of calls and loops that occur more than once, and cost more than a variable does."""
-        counts: Counter[int] = Counter()
-        for tree in trees:
-            self._count(tree, counts)
-        return frozenset(number for number, count in counts.items() if count > 1)
+        """The numbers of calls and loops that occur often enough to compute them once, ahead of all rules.
 
-    def _count(self, node: Node, counts: Counter[int]) -> None:
-        if isinstance(node, Comprehension) or (
-            isinstance(node, Call)
-            and node.overload not in TEMPLATES
-            and node.function not in LOGIC | {"known"}
-        ):
-            counts[self.of(node)] += 1
+        That is twice for what costs more than a variable does, and :data:`_COMMON` times for a comparison,
+        which costs little, and may not be reached at all.
+        """
+        dear: Counter[int] = Counter()
+        cheap: Counter[int] = Counter()
+        for tree in trees:
+            self._count(tree, dear, cheap)
+        often = [number for number, count in cheap.items() if count >= _COMMON]
+        return frozenset([*often, *(number for number, count in dear.items() if count > 1)])
+
+    def _count(self, node: Node, dear: Counter[int], cheap: Counter[int]) -> None:
         if isinstance(node, Comprehension):
-            self._count(node.source, counts)  # the body depends on the element
+            dear[self.of(node)] += 1
+            self._count(node.source, dear, cheap)  # the body depends on the element
             return
+        if isinstance(node, Call) and node.function not in LOGIC | {"known", "type_is"}:
+            if node.overload not in TEMPLATES:
+                dear[self.of(node)] += 1
+            elif node.type == "bool":
+                cheap[self.of(node)] += 1
         for child in children(node):
-            self._count(child, counts)
+            self._count(child, dear, cheap)
 
 
 def _own(node: Node) -> tuple[Any, ...]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from segserver.rules import own
@@ -46,13 +46,16 @@ class Parts:
     """A strict expression: ``code`` is its value when all ``guards`` hold, in their order; else it is
     unknown.
 
-    ``safe`` guards are not needed to know that the code is true: ``None == "x"`` is false anyway.
+    ``safe`` guards are not needed to know that the code is true: ``None == "x"`` is false anyway. ``false``
+    is the name of a variable that says whether the code is certainly false, for conditions that many rules
+    share.
     """
 
     guards: tuple[Guard, ...]
     code: str
     atomic: bool = False
     safe: bool = False
+    false: str = ""
 
     @property
     def operand(self) -> str:
@@ -112,7 +115,7 @@ class Writer:
         """An expression that is the node's value, or ``None`` when it is unknown."""
         parts = self._as_parts(node, depth)
         if parts is not None:
-            if not parts.guards:
+            if not parts.guards or parts == replace(variable(parts.code, nullable=True), false=parts.false):
                 return parts.code
             return f"{parts.operand} if {_chain(parts.guards)} else None"
         if not self.nullable(node):
@@ -156,6 +159,8 @@ class Writer:
         if parts is not None:
             if wanted and parts.safe:
                 return parts.code
+            if parts.false and not wanted:
+                return parts.false
             if parts.guards and parts.guards[-1].again == f"{parts.code} is not None":
                 maybe = parts.guards[-1].first.removesuffix(" is not None")  # None is as good as false here
                 return _chain(parts.guards[:-1], maybe if wanted else f"{maybe} is False")
@@ -243,7 +248,12 @@ class Writer:
                     code = (
                         f"{parts.operand} if {_chain(parts.guards)} else None" if parts.guards else parts.code
                     )
-                    self._module.computed[key] = self._store(code, nullable=bool(parts.guards))
+                    stored = self._store(code, nullable=bool(parts.guards))
+                    if node.type == "bool" and parts.guards:
+                        stored = replace(
+                            stored, false=self._store(f"{stored.code} is False", nullable=False).code
+                        )
+                    self._module.computed[key] = stored
                 return self._module.computed[key]
         return self._compute(node)
 

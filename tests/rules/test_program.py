@@ -101,6 +101,15 @@ def test_inputs_and_outputs_keep_their_order() -> None:
     assert (program.inputs, program.outputs) == (("city", "age"), ("age", "city", "now"))
 
 
+def test_an_output_asked_for_twice_is_computed_once() -> None:
+    calls: list[str] = []
+    assert run([coded(lambda city: calls.append(city) or city)], [1, "b"], ["size", "size"]) == (
+        ("b", "b"),
+        [],
+    )
+    assert calls == ["b"]
+
+
 def test_adapted_functions_see_public_values() -> None:
     moment = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
     later = adapt(lambda at, days: at + dt.timedelta(days=days), ["timestamp", "int"], "timestamp")
