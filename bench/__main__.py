@@ -2,7 +2,7 @@
 
 Every module of this folder with a function ``rows()`` is one. It returns a list of dictionaries, one for each
 thing measured: ``name``, ``value``, ``unit``, and, where there is something to compare with in the same run,
-``yardstick`` (its name), ``yardstick_value`` (in the same unit), ``ratio`` (as the module defines it), ``budget``
+``yardstick`` (its name), ``yardstick_value`` (in the same unit), ``ratio`` (as the module says), ``budget``
 (in words) and ``ok`` (whether the budget is kept). Exit code 1 says that a budget was not kept, or that a
 benchmark failed.
 """
