@@ -1,7 +1,7 @@
 """An audited, gated evaluation over gRPC beside a bare server of the same messages, in one run.
 
-Driven by h2load (Debian: nghttp2-client), which costs the machine little; without it, there is nothing to measure with.
-"""
+Driven by h2load (Debian: nghttp2-client), which costs the machine little; without it, there is nothing to
+measure with."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ START_TIMEOUT_S = 30.0
 
 CATALOG = """
 purposes:
-  analytics: {title: Counting, legal_basis: legitimate_interest, categories: [demographic, behavioral, location, financial]}
+  analytics:
+    legal_basis: legitimate_interest
+    categories: [demographic, behavioral, location, financial]
 attributes:
   age: {type: int, category: demographic}
   income: {type: double, category: financial}
@@ -186,5 +188,3 @@ def _p99_ms(folder: Path, address: str, request: Any, key: str, *, rate: int) ->
     _h2load(folder, address, request, key, *options)
     times = sorted(int(line.split("\t")[2]) for line in log.read_text().splitlines())
     return times[int(len(times) * 0.99)] / 1000
-
-

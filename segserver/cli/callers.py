@@ -103,11 +103,8 @@ def listing(as_json: bool, data_dir: Path) -> None:
     if as_json:
         click.echo(json.dumps(items, indent=2))
         return
-    for item in items:
-        click.echo(
-            f"{item['name']}  {item['state']}"
-            f"  roles: {' '.join(item['roles'])}  purposes: {' '.join(item['purposes'])}"
-        )
+    for row, item in zip(rows, items, strict=True):
+        click.echo(f"{row.name}  {item['state']}  roles: {row.roles}  purposes: {row.purposes}")
 
 
 @command.command("revoke")

@@ -171,7 +171,8 @@ class ProfileDesk:
         size = len(msgspec.msgpack.encode(profile))
         if size > self._limits.profile_bytes_max:
             return InvalidInput(
-                f"the profile would be beyond {self._limits.profile_bytes_max} bytes (limits.profile_bytes_max)",
+                f"the profile would be beyond the {self._limits.profile_bytes_max} bytes"
+                " of limits.profile_bytes_max",
                 reason="LIMIT_EXCEEDED",
                 metadata={"limit": "profile_bytes_max", "value": str(self._limits.profile_bytes_max)},
             )

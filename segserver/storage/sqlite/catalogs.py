@@ -22,7 +22,8 @@ def m001_create(db: Utils) -> None:
     """One row for each publication; a version is never changed."""
     db.execute(
         "CREATE TABLE catalogs (version INTEGER PRIMARY KEY, digest TEXT NOT NULL,"
-        " published_us INTEGER NOT NULL, publisher TEXT NOT NULL, note TEXT NOT NULL, documents TEXT NOT NULL) STRICT"
+        " published_us INTEGER NOT NULL, publisher TEXT NOT NULL, note TEXT NOT NULL,"
+        " documents TEXT NOT NULL) STRICT"
     )
 
 
