@@ -5,6 +5,7 @@ Polars.
 from segserver.rules.change import Condition, smallest_change
 from segserver.rules.check import Checked, Environment
 from segserver.rules.functions import Function
+from segserver.rules.polars import PolarsProgram, compile_polars
 from segserver.rules.program import Coded, Computed
 from segserver.rules.python import PythonProgram, compile_python
 from segserver.rules.rule import UNKNOWN, Rule
@@ -18,9 +19,11 @@ __all__ = [
     "Condition",
     "Environment",
     "Function",
+    "PolarsProgram",
     "PythonProgram",
     "Rule",
     "Trace",
+    "compile_polars",
     "compile_python",
     "smallest_change",
     "trace",

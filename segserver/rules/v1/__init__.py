@@ -1,0 +1,1 @@
+"""Generated from protos/segserver/rules/v1: the part of Google's checked expression that we read."""
