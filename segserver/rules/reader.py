@@ -240,9 +240,7 @@ class Reader:
         if not is_list(source.type):
             raise self._refused(expr, "a macro needs a list")
         if source.type == EMPTY_LIST:
-            raise self._refused(
-                expr, "a macro over [] is not supported: its elements have no type"
-            )
+            raise self._refused(expr, "a macro over [] is not supported: its elements have no type")
         name = self._fresh(loop.iter_var)
         inner = {**scope, loop.iter_var: Variable(element(source.type), name)}
         kind, predicate_expr, transform_expr = self._macro(expr)
