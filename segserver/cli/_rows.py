@@ -53,15 +53,16 @@ class Rows:
 
 @contextlib.contextmanager
 def open_rows(file: Path, kind: str | None, form: FormatSpec, columns: Sequence[str]) -> Iterator[Rows]:
-    """Opens a file and finds its columns; ``kind`` is a value of :data:`KINDS`, or follows from the name.
+    """Opens a file and finds its columns; ``kind`` is a value of :data:`KINDS`; without it the name
+    tells, or a delimiter in the mapping.
 
     Raises:
         InvalidInput: for a file that can't be read, is empty, is of no known kind or lacks a column.
     """
-    kind = kind or KINDS.get(file.suffix.lower())
+    kind = kind or KINDS.get(file.suffix.lower()) or ("csv" if form.delimiter else None)
     if kind is None:
         raise InvalidInput(
-            f"{file}: what kind of file is this? Name it {', '.join(KINDS)}, or say --format",
+            f"{file}: what kind of file is this? Name it like one of {', '.join(KINDS)}, or say --format",
             reason="FILE_KIND",
         )
     try:
