@@ -107,8 +107,9 @@ class PolarsProgram:
         where an input is withheld rather than missing. A segment is a nullable bool.
 
         A coded trait that raises is unknown in that row, and its name is appended to ``failures`` once for
-        each distinct input that failed (vectorized: once for each call); a lazy frame does that when it is
-        collected. Raises :class:`InvalidInput` for a column of another type.
+        each distinct input that failed (vectorized: once for each piece of the table that Polars handed
+        over); a lazy frame does that when it is collected. Raises :class:`InvalidInput` for a column of
+        another type.
         """
         lazy = frame.lazy()
         schema = lazy.collect_schema()

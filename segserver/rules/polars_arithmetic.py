@@ -1,4 +1,5 @@
-"""CEL's arithmetic in Polars: int64 overflow and division by zero are unknown, division truncates toward zero.
+"""CEL's arithmetic in Polars: int64 overflow and division by zero are unknown, division truncates toward
+zero.
 
 Polars' integers wrap silently and its division floors. Overflow is found by comparing signs or by a bound
 on the operand, and only where the ranges of the operands allow it. Times are int64 microseconds, whose sums

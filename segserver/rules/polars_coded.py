@@ -20,8 +20,8 @@ from segserver.rules.python import compile_python
 def coded_column(
     step: Coded, reads: Sequence[pl.Expr], types: Sequence[str], failures: list[str] | None
 ) -> pl.Expr:
-    """A coded trait. Its name is appended to ``failures`` for every distinct input (vectorized: call) that
-    failed.
+    """A coded trait. Its name is appended to ``failures`` for every distinct input that failed; vectorized,
+    for every piece of the table.
     """
     failed: list[str] = [] if failures is None else failures
     if step.vectorized is not None and reads:
@@ -65,7 +65,9 @@ def _vectorized(
 
 
 def _checked(function: Callable[..., pl.Series], known: pl.DataFrame, result: str) -> pl.Series | None:
-    """What the function returns for the columns, or ``None`` when it raises or returns something else."""
+    """What the function returns for rows, if there are any, or ``None`` when it raises or returns something else."""
+    if known.is_empty():
+        return pl.Series(dtype=dtype(result))
     try:
         answers = function(*known.get_columns())
         if not isinstance(answers, pl.Series) or len(answers) != len(known):

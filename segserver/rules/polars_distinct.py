@@ -32,7 +32,8 @@ def by_distinct(
         return over_distinct(function, fields.struct.unnest(), types, result, strict=strict)
 
     named = [column.alias(f"{position}") for position, column in enumerate(columns)]
-    return pl.struct(named).map_batches(evaluate, return_dtype=dtype(result), is_elementwise=True)
+    # Not "elementwise", though it is: Polars would hand over pieces, and each would meet the same values.
+    return pl.struct(named).map_batches(evaluate, return_dtype=dtype(result), is_elementwise=False)
 
 
 def over_distinct(

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from segserver.rules.polars_column import Column, column, derived, dtype, when
+from segserver.rules.polars_column import Column, column, derived, dtype, literal, when
 from segserver.rules.polars_compare import where_known
 from segserver.rules.tree import Call, Comprehension, Literal, Node, Variable, element, is_list, walk
 
@@ -42,22 +42,23 @@ def size(items: Column) -> Column:
 
 def concat(a: Column, b: Column) -> Column:
     """``list + list``."""
-    return derived((a, b), a.expr.list.concat(b.expr), a.type, nan=a.nan or b.nan)
+    return derived((a, b), a.expr.list.concat(b.expr), a.type)
 
 
 def index(items: Column, position: Column) -> Column:
     """``list[position]``; beyond the list it is unknown."""
-    value = items.expr.list.get(position.expr, null_on_oob=True)
-    if position.low < 0:
-        # Polars counts a negative position from the end.
-        value = when(position.expr >= 0, value)
-    return column(value, element(items.type), nan="double" in items.type, infinite="double" in items.type)
+    if position.high < 0:
+        return literal(None, element(items.type))
+    # Polars counts a negative position from the end, and panics at the least int.
+    at = position.expr if position.low >= 0 else when(position.expr >= 0, position.expr)
+    value = items.expr.list.get(at, null_on_oob=True)
+    return column(value, element(items.type), nan=True, infinite=True)
 
 
 def list_of(items: Sequence[Column], type_name: str) -> Column:
     """``[items]`` of items that aren't lists: unknown as soon as one is."""
     expr = where_known(items, pl.concat_list([item.expr for item in items]))
-    return derived(items, expr, type_name, nan=any(item.nan for item in items))
+    return derived(items, expr, type_name)
 
 
 def unroll(kind: str, items: Sequence[Column], results: Sequence[Column], type_name: str) -> Column:
@@ -85,7 +86,7 @@ class Inside:
     def compile(self) -> Column:
         """Its column; raises :class:`NotNative`."""
         node = self.node
-        bound = column(pl.element(), element(self.source.type), nullable=False)
+        bound = column(pl.element(), element(self.source.type), nullable=False, nan=True, infinite=True)
         if node.kind == "map":
             if node.predicate is not None or node.transform is None or is_list(node.transform.type):
                 raise NotNative

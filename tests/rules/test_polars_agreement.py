@@ -1,4 +1,6 @@
-"""Generated rules over generated tables: Polars, the generated Python and Google's evaluator agree, row by row."""
+"""Generated rules over generated tables: Polars, the generated Python and Google's evaluator agree, row by
+row.
+"""
 
 from __future__ import annotations
 
