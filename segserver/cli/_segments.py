@@ -19,10 +19,11 @@ def print_segments(version: CatalogVersion, purposes: Sequence[Purpose], segment
     for purpose in purposes:
         made.add_row(purpose.name, purpose.legal_basis, purpose.title)
     out.print(made)
-    made = table("segment", "title", "purposes", "owner", whole="segment")
+    made = table("segment", "title", whole="segment")
     for segment in segments:
-        made.add_row(segment.id, segment.title, joined(segment.purposes), segment.owner or segment.strategy)
+        made.add_row(segment.id, segment.title)
     out.print(made)
+    out.print(f"{len(segments)} segments; 'segserver catalog show SEGMENT' shows one with its rule")
 
 
 def print_segment(segment: Segment) -> None:

@@ -23,6 +23,9 @@ DEFAULT_ADDRESS = "127.0.0.1:50051"
 KEY_VARIABLE = "SEGSERVER_API_KEY"
 DEVELOPMENT_KEY = "dev.key"
 
+LASTING_S = 60.0
+"""The deadline of a call about many subjects or a whole catalog, where --timeout is not longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -37,7 +40,12 @@ class Server:
         """A client; use it in a ``with``."""
         from segserver.client import Client
 
-        return Client(self.address, api_key=self.api_key(), timeout_s=self.timeout_s)
+        return Client(
+            self.address,
+            api_key=self.api_key(),
+            timeout_s=self.timeout_s,
+            lasting_timeout_s=max(self.timeout_s, LASTING_S),
+        )
 
     def api_key(self) -> str | None:
         """The caller's key.
@@ -111,7 +119,7 @@ def server_options(command: F) -> F:
             default=5.0,
             show_default=True,
             metavar="SECONDS",
-            help="The deadline of a call about one subject.",
+            help="How long a call may take.",
         ),
     ]
     for option in reversed(options):
