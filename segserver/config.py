@@ -42,6 +42,15 @@ class Limits(_Section):
     """Calls in progress in one worker; one more gets RESOURCE_EXHAUSTED at once."""
 
 
+class ControllerSettings(_Section):
+    """Who is responsible (GDPR art. 4(7)), as receipts and records of processing name them."""
+
+    name: str = ""
+    contact: str = ""
+    officer_contact: str = ""
+    """The data protection officer's."""
+
+
 class Config(_Section):
     """A server's settings.
 
@@ -60,6 +69,7 @@ class Config(_Section):
     """Serve the gRPC reflection service."""
     phone_region: str = Field("", pattern=r"^([A-Z]{2})?$")
     """The region of phone numbers given without a country code (ISO 3166-1 alpha-2); empty refuses them."""
+    controller: ControllerSettings = ControllerSettings()
     limits: Limits = Limits()
 
     @property

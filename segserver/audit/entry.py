@@ -36,6 +36,7 @@ class Kind(StrEnum):
     SUBJECT_ERASED = "subject_erased"
     SUBJECT_RESTRICTED = "subject_restricted"
     SUBJECT_REIDENTIFIED = "subject_reidentified"
+    SUBJECT_REQUEST = "subject_request"
     CATALOG_PUBLISHED = "catalog_published"
     CALLER_ADDED = "caller_added"
     CALLER_REVOKED = "caller_revoked"

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import grpc
 
-from segserver.client import calls, catalog_calls
+from segserver.client import calls, catalog_calls, privacy_calls
 from segserver.client.calls import Call, Listing
 from segserver.client.connection import Connection
 from segserver.client.failures import error_of
@@ -90,6 +90,24 @@ class AsyncClient:
     diff_catalog = _sending(catalog_calls.diff_catalog)
     publish_catalog = _sending(catalog_calls.publish_catalog)
     catalog_versions = _listing(catalog_calls.catalog_versions)
+    record_consent = _sending(privacy_calls.record_consent)
+    record_consent_receipt = _sending(privacy_calls.record_consent_receipt)
+    withdraw_consent = _sending(privacy_calls.withdraw_consent)
+    record_objection = _sending(privacy_calls.record_objection)
+    record_privacy_signal = _sending(privacy_calls.record_privacy_signal)
+    consents = _sending(privacy_calls.consents)
+    consent_history = _sending(privacy_calls.consent_history)
+    export_subject = _sending(privacy_calls.export_subject)
+    import_subject = _sending(privacy_calls.import_subject)
+    restrict_subject = _sending(privacy_calls.restrict_subject)
+    erase_subject = _sending(privacy_calls.erase_subject)
+    add_alias = _sending(privacy_calls.add_alias)
+    open_request = _sending(privacy_calls.open_request)
+    complete_request = _sending(privacy_calls.complete_request)
+    requests = _sending(privacy_calls.requests)
+    ask_identification = _sending(privacy_calls.ask_identification)
+    approve_identification = _sending(privacy_calls.approve_identification)
+    processing_record = _sending(privacy_calls.processing_record)
 
     async def send(self, call: Call[T]) -> T:
         """Sends a call made by a function of :mod:`segserver.client.calls`, and reads the reply."""

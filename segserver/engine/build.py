@@ -14,23 +14,30 @@ from segserver.config import Config
 from segserver.engine.callers import CallerDesk, Callers, hash_key
 from segserver.engine.catalogs import Catalogs
 from segserver.engine.compare import Comparer
+from segserver.engine.consent import ConsentDesk
 from segserver.engine.corridor import Corridor
 from segserver.engine.evaluate import Evaluator
 from segserver.engine.explain import Explainer
 from segserver.engine.profiles import ProfileDesk
+from segserver.engine.rights import RightsDesk
 from segserver.engine.serving import Serving
 from segserver.engine.store import Store, open_store
 from segserver.errors import Conflict, FailedPrecondition, Unavailable
 from segserver.model import Role
+from segserver.privacy.consent import Consents
 from segserver.privacy.gate import Gate
 from segserver.privacy.keyring import Keyring, check_keyring, create_file, load_file, new_keyring
 from segserver.privacy.primitives import derive
 from segserver.privacy.profiles import Profiles
 from segserver.privacy.pseudonyms import Pseudonyms
+from segserver.privacy.receipt import Controller
+from segserver.privacy.rights import Identifications, Register, Rights
 from segserver.privacy.vault import Vault
 from segserver.rules.times import to_datetime
 from segserver.storage.sqlite import Connection, Writer, callers
 from segserver.storage.sqlite.catalogs import CatalogRow
+from segserver.storage.sqlite.consents import ConsentRecords
+from segserver.storage.sqlite.requests import Requests
 from segserver.storage.sqlite.subjects import Subjects
 from segserver.strategies.host import Host
 from segserver.strategies.manager import Installed, load
@@ -56,6 +63,8 @@ class Engine:
     explainer: Explainer
     comparer: Comparer
     profiles: ProfileDesk
+    consents: ConsentDesk
+    rights: RightsDesk
     store: Store
     now_us: Callable[[], int]
 
@@ -111,7 +120,7 @@ def build(
         if config.dev:
             _ensure_dev_caller(config, reader, writer, now_us)
         pseudonyms = Pseudonyms(keyring, default_region=config.phone_region)
-        vault = Vault(keyring)
+        vault = Vault(keyring, lambda: load_file(config.keyring_path))
         keeper = Profiles(vault, Subjects())
 
         def serve(catalog: Catalog, row: CatalogRow) -> Serving:
@@ -122,6 +131,7 @@ def build(
         served.open(documents)
         inputs_key = derive(keyring.pseudonym_root, f"audit-inputs/{keyring.tenant}")
         corridor = Corridor(reader, pseudonyms, keeper, lambda: served.serving, now_us, inputs_key)
+        consents, rights = _privacy(config, store, pseudonyms, vault, keeper, corridor, served, now_us)
         return Engine(
             config=config,
             installed=plugins,
@@ -134,12 +144,48 @@ def build(
             profiles=ProfileDesk(
                 reader, writer, pseudonyms, keeper, lambda: served.serving, now_us, config.limits
             ),
+            consents=consents,
+            rights=rights,
             store=store,
             now_us=now_us,
         )
     except BaseException:
         store.close()
         raise
+
+
+def _privacy(
+    config: Config,
+    store: Store,
+    pseudonyms: Pseudonyms,
+    vault: Vault,
+    keeper: Profiles,
+    corridor: Corridor,
+    served: Catalogs,
+    now_us: Callable[[], int],
+) -> tuple[ConsentDesk, RightsDesk]:
+    """The desks where decisions are recorded and rights are served."""
+    controller = Controller(**config.controller.model_dump())
+    records, requests, subjects = ConsentRecords(), Requests(), Subjects()
+    ledger = Consents(vault, keeper, records)
+    consents = ConsentDesk(
+        store.reader, store.writer, pseudonyms, keeper, ledger, lambda: served.serving, now_us, controller
+    )
+    rights = RightsDesk(
+        store=store,
+        pseudonyms=pseudonyms,
+        profiles=keeper,
+        consents=ledger,
+        rights=Rights(vault, keeper, subjects, records, pseudonyms),
+        register=Register(requests),
+        identifications=Identifications(requests, subjects, pseudonyms),
+        ledger=consents,
+        corridor=corridor,
+        serving=lambda: served.serving,
+        now_us=now_us,
+        controller=controller,
+    )
+    return consents, rights
 
 
 def _keyring(config: Config) -> Keyring:

@@ -8,9 +8,26 @@ from dataclasses import dataclass
 
 from segserver.audit.log import Log
 from segserver.config import Config
-from segserver.storage.sqlite import Connection, Database, Writer, callers, catalogs, log, subjects
+from segserver.storage.sqlite import (
+    Connection,
+    Database,
+    Writer,
+    callers,
+    catalogs,
+    consents,
+    log,
+    requests,
+    subjects,
+)
 
-MIGRATIONS = (subjects.migrations, catalogs.migrations, callers.migrations, log.migrations)
+MIGRATIONS = (
+    subjects.migrations,
+    consents.migrations,
+    requests.migrations,
+    catalogs.migrations,
+    callers.migrations,
+    log.migrations,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,8 +51,8 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The subject's token for whoever asked."""
     attributes: dict[str, ExportedValue]
     records: list[ExportedRecord]
-    memberships: dict[str, str] = {}
-    """Segment → outcome, at the time of the export."""
+    memberships: dict[str, dict[str, str]] = {}
+    """Purpose → segment → outcome, at the time of the export."""
     rules: dict[str, str] = {}
     """Segment → its rule: the logic involved (art. 15(1)(h))."""
     sources: dict[str, str] = {}
@@ -65,7 +65,7 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Derived:
     """What the engine adds to an export; see :class:`Document`."""
 
-    memberships: Mapping[str, str] = field(default_factory=dict)
+    memberships: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     rules: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -83,7 +83,7 @@ def export(
         records=[
             ExportedRecord(number, record) for number, record in sorted(history, key=lambda item: item[0])
         ],
-        memberships=dict(derived.memberships),
+        memberships={purpose: dict(outcomes) for purpose, outcomes in derived.memberships.items()},
         rules=dict(derived.rules),
         sources=dict(derived.sources),
         purposes={name: purpose.legal_basis.value for name, purpose in policy.purposes.items()},

@@ -13,6 +13,7 @@ _EVALUATORS = frozenset({Role.EVALUATOR})
 _EXPLAINERS = frozenset({Role.EVALUATOR, Role.ANALYST, Role.OFFICER})
 _WRITERS = frozenset({Role.WRITER})
 _READERS = frozenset({Role.WRITER, Role.OFFICER})
+_OFFICERS = frozenset({Role.OFFICER})
 _AUTHORS = frozenset({Role.ANALYST, Role.ADMIN})
 
 VALUE_READERS = frozenset({Role.WRITER, Role.OFFICER})
@@ -28,6 +29,27 @@ _SERVICES: Mapping[str, Mapping[str, frozenset[Role]]] = {
         "UpsertProfile": _WRITERS,
         "BatchUpsertProfiles": _WRITERS,
         "GetProfile": _READERS,
+    },
+    "ConsentService": {
+        "RecordConsent": _WRITERS,
+        "WithdrawConsent": _WRITERS,
+        "RecordObjection": _WRITERS,
+        "RecordPrivacySignal": _WRITERS,
+        "GetConsents": _READERS,
+        "ListConsentHistory": _READERS,
+    },
+    "PrivacyService": {
+        "ExportSubject": _OFFICERS,
+        "ImportSubject": _OFFICERS,
+        "RestrictSubject": _OFFICERS,
+        "EraseSubject": _OFFICERS,
+        "AddAlias": _WRITERS,
+        "OpenRequest": _READERS,
+        "CompleteRequest": _OFFICERS,
+        "ListRequests": _OFFICERS,
+        "AskIdentification": _OFFICERS,
+        "ApproveIdentification": _OFFICERS,
+        "GetProcessingRecord": _OFFICERS,
     },
     "CatalogService": {
         "GetCatalog": _EVERYBODY,

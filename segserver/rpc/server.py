@@ -14,10 +14,18 @@ from grpc_reflection.v1alpha import reflection
 from segserver.engine import Engine
 from segserver.errors import Unavailable
 from segserver.rpc.catalog import CatalogServicer
+from segserver.rpc.consent import ConsentServicer
 from segserver.rpc.handler import Load, service_handler
+from segserver.rpc.privacy import PrivacyServicer
 from segserver.rpc.profiles import ProfileServicer
 from segserver.rpc.segmentation import SegmentationServicer
-from segserver.v1 import catalog_service_pb2, profile_service_pb2, segmentation_service_pb2
+from segserver.v1 import (
+    catalog_service_pb2,
+    consent_service_pb2,
+    privacy_service_pb2,
+    profile_service_pb2,
+    segmentation_service_pb2,
+)
 
 log = structlog.get_logger("segserver.rpc")
 
@@ -45,6 +53,8 @@ class Server:
                 engine
             ),
             profile_service_pb2.DESCRIPTOR.services_by_name["ProfileService"]: ProfileServicer(engine),
+            consent_service_pb2.DESCRIPTOR.services_by_name["ConsentService"]: ConsentServicer(engine),
+            privacy_service_pb2.DESCRIPTOR.services_by_name["PrivacyService"]: PrivacyServicer(engine),
             catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"]: CatalogServicer(engine),
         }
         self.service_names = [descriptor.full_name for descriptor in services]

@@ -135,7 +135,9 @@ def test_an_export_comes_back_without_loss(
         ledger.record(key, record, POLICY)(connection)
     subject = profiles.require(connection, key)
     history = ledger.history(connection, subject)
-    derived = Derived(memberships={"b": "MEMBER", "a": "UNKNOWN"}, rules={"a": "x > 1"}, sources={"x": "crm"})
+    derived = Derived(
+        memberships={"marketing": {"b": "MEMBER", "a": "UNKNOWN"}}, rules={"a": "x > 1"}, sources={"x": "crm"}
+    )
     document = export(subject, "r1-0", history, POLICY, derived)
     assert document == export(subject, "r1-0", list(reversed(history)), POLICY, derived)
     rights.erase(key, 5)(connection)

@@ -1,0 +1,245 @@
+"""Serving the rights of subjects: each act with its audit entry, durable before the reply."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from segserver.audit.entry import Entry, Kind, encode, timestamp
+from segserver.engine.answers import new_evaluation_id
+from segserver.engine.consent import ConsentDesk
+from segserver.engine.corridor import Corridor, Question
+from segserver.engine.results import run
+from segserver.engine.serving import Serving
+from segserver.engine.store import Store
+from segserver.model import Caller, SubjectId
+from segserver.privacy.consent import Consents
+from segserver.privacy.export import Derived, export
+from segserver.privacy.processing import Sources, processing_record
+from segserver.privacy.profiles import Profiles
+from segserver.privacy.pseudonyms import NO_SALT, Pseudonyms
+from segserver.privacy.receipt import Controller
+from segserver.privacy.records import Record, RecordKind
+from segserver.privacy.rights import ErasureReceipt, Identifications, Register, RequestKind, Rights
+from segserver.privacy.vault import Subject
+from segserver.rules.times import to_datetime
+from segserver.storage.sqlite import Connection, callers
+from segserver.storage.sqlite.requests import RequestRow
+from segserver.storage.sqlite.subjects import truncate_log
+
+EXPORTER = "segserver/export"
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What an erasure left. ``log_emptied`` is false when a reader kept the write-ahead log from being
+    emptied.
+    """
+
+    receipt: ErasureReceipt
+    log_emptied: bool
+
+
+class RightsDesk:
+    """What an officer, or a service that serves subjects, can ask for."""
+
+    def __init__(
+        self,
+        store: Store,
+        pseudonyms: Pseudonyms,
+        profiles: Profiles,
+        consents: Consents,
+        rights: Rights,
+        register: Register,
+        identifications: Identifications,
+        ledger: ConsentDesk,
+        corridor: Corridor,
+        serving: Callable[[], Serving],
+        now_us: Callable[[], int],
+        controller: Controller,
+    ) -> None:
+        self._store = store
+        self._pseudonyms = pseudonyms
+        self._profiles = profiles
+        self._consents = consents
+        self._rights = rights
+        self._register = register
+        self._identifications = identifications
+        self._ledger = ledger
+        self._corridor = corridor
+        self._serving = serving
+        self._now_us = now_us
+        self._controller = controller
+
+    async def export(self, caller: Caller, subject_id: SubjectId) -> bytes:
+        """Everything about a subject as JSON, once the export is in the log. Raises :class:`NotFound`."""
+        subject = self._profiles.require(self._store.reader, self._pseudonyms.subject_key(subject_id))
+        document = self._document(caller, subject, self._memberships(subject_id))
+        await self._log(Kind.SUBJECT_EXPORTED, caller, self._audit(subject))
+        return document
+
+    async def restore(self, caller: Caller, subject_id: SubjectId, document: bytes) -> str:
+        """Stores an exported subject; its token for the caller. Raises :class:`InvalidInput`,
+        :class:`Conflict`.
+        """
+        work = self._rights.restore(self._pseudonyms.subject_key(subject_id), document, self._now_us())
+        return await self._write(Kind.PROFILE_WRITTEN, caller, work, {"imported": "true"})
+
+    async def restrict(self, caller: Caller, subject_id: SubjectId, *, lifted: bool, reason: str) -> str:
+        """Restricts processing, or lifts it; the subject's token for the caller. Raises :class:`NotFound`."""
+        kind = RecordKind.RESTRICTION_LIFTED if lifted else RecordKind.RESTRICTED
+
+        def make(now_us: int) -> Record:
+            return Record(kind=kind, at_us=now_us, recorded_us=now_us, actor=caller.name, reason=reason)
+
+        return (await self._ledger.record(caller, subject_id, make)).subject_token
+
+    async def erase(self, caller: Caller, subject_id: SubjectId) -> Erased:
+        """Forgets a subject. Its entry names the token that led to it until now."""
+        work = self._rights.erase(self._pseudonyms.subject_key(subject_id), self._now_us())
+
+        def entries(receipt: ErasureReceipt) -> tuple[bytes, ...]:
+            details = {name: str(count) for name, count in receipt.removed.items()}
+            return (self._entry(Kind.SUBJECT_ERASED, caller, receipt.subject, details),)
+
+        receipt = (await self._store.writer.write(work, entries)).result
+        return Erased(receipt, await asyncio.to_thread(self._empty_log))
+
+    async def add_alias(self, caller: Caller, subject_id: SubjectId, alias: SubjectId) -> str:
+        """Makes another id lead to the subject; its token. Raises :class:`NotFound`, :class:`Conflict`."""
+        key, other = self._pseudonyms.subject_key(subject_id), self._pseudonyms.subject_key(alias)
+        return await self._write(
+            Kind.PROFILE_WRITTEN, caller, self._rights.join(other, key), {"alias": "added"}
+        )
+
+    async def open_request(self, caller: Caller, subject_id: SubjectId, kind: RequestKind) -> RequestRow:
+        """Enters a request, also of a person of whom nothing is stored: that answer is due as well."""
+        key = self._pseudonyms.subject_key(subject_id)
+        subject = self._profiles.get(self._store.reader, key)
+        token = self._pseudonyms.audit_token(key, NO_SALT) if subject is None else self._audit(subject)
+        work = self._register.open(kind, token, self._now_us())
+        details = {"request": kind.value}
+        entry = self._entry(Kind.SUBJECT_REQUEST, caller, token, details)
+        row: RequestRow = (await self._store.writer.write(work, (entry,))).result
+        return row
+
+    async def complete_request(self, caller: Caller, request_id: str) -> None:
+        """Marks a request as done. Raises :class:`NotFound`."""
+        work = self._register.complete(request_id, self._now_us())
+        entry = self._entry(Kind.SUBJECT_REQUEST, caller, "", {"completed": request_id})
+        await self._store.writer.write(work, lambda _: (entry,))
+
+    def requests(self, *, overdue_only: bool) -> list[RequestRow]:
+        """Open requests, the most urgent first."""
+        reader = self._store.reader
+        if overdue_only:
+            return self._register.overdue(reader, self._now_us())
+        return self._register.pending(reader)
+
+    async def ask_identification(self, caller: Caller, token: str, reason: str) -> str:
+        """Enters the first officer's request; its id. Raises :class:`InvalidInput` without a reason."""
+        work = self._identifications.ask(token, reason, caller.name, self._now_us())
+        entry = self._entry(Kind.SUBJECT_REIDENTIFIED, caller, token, {"step": "asked"})
+        return str((await self._store.writer.write(work, (entry,))).result.request_id)
+
+    async def approve_identification(self, caller: Caller, request_id: str) -> bytes:
+        """Enters the second officer and gives the subject's data, once.
+
+        Raises :class:`PermissionDenied` for the first officer, :class:`NotFound`,
+        :class:`FailedPrecondition`.
+        """
+        work = self._identifications.approve(request_id, caller.name)
+
+        def entries(row: Any) -> tuple[bytes, ...]:
+            details = {"step": "approved", "asked_by": row.asked_by, "request": row.request_id}
+            return (self._entry(Kind.SUBJECT_REIDENTIFIED, caller, row.subject, details),)
+
+        row = (await self._store.writer.write(work, entries)).result
+        subject = await asyncio.to_thread(self._find, row.subject)
+        return self._document(caller, subject, {})
+
+    def processing_record(self) -> dict[str, Any]:
+        """The record of processing activities of the serving catalog; its recipients are the callers."""
+        catalog = self._serving().catalog
+        recipients = {
+            row.name: row.purposes.split()
+            for row in callers.listing(self._store.reader)
+            if row.revoked_us is None
+        }
+        sources = Sources(
+            self._controller,
+            recipients,
+            {name: strategy.version for name, strategy in catalog.strategies.items()},
+            {name: segment.purposes for name, segment in catalog.segments.items()},
+        )
+        return processing_record(catalog.policy, sources)
+
+    def _memberships(self, subject_id: SubjectId) -> dict[str, dict[str, str]]:
+        """Purpose → segment → outcome, as a caller who may use every purpose would hear it now."""
+        caller = Caller(EXPORTER, frozenset(), frozenset({"*"}))
+        return {
+            purpose: {
+                result.segment: result.outcome.name
+                for result in run(self._corridor.sight(caller, Question(subject_id, purpose))).results
+            }
+            for purpose in self._serving().catalog.purposes
+        }
+
+    def _document(self, caller: Caller, subject: Subject, memberships: dict[str, dict[str, str]]) -> bytes:
+        catalog = self._serving().catalog
+        history: list[tuple[int, Record]] = []
+        before: int | None = None
+        while page := self._consents.history(self._store.reader, subject, before=before):
+            history += page
+            before = page[-1][0]
+        derived = Derived(
+            memberships=memberships, rules={name: segment.rule for name, segment in catalog.segments.items()}
+        )
+        return export(subject, self._token(subject, caller), history, catalog.policy, derived)
+
+    def _find(self, token: str) -> Subject:
+        connection = self._store.connect()
+        try:
+            return self._profiles.require(connection, self._identifications.find(connection, token))
+        finally:
+            connection.close()
+
+    def _empty_log(self) -> bool:
+        connection = self._store.database.connect()
+        try:
+            return truncate_log(connection)
+        finally:
+            connection.close()
+
+    async def _write(
+        self, kind: Kind, caller: Caller, work: Callable[[Connection], Subject], details: dict[str, str]
+    ) -> str:
+        written = await self._store.writer.write(
+            work, lambda subject: (self._entry(kind, caller, self._audit(subject), details),)
+        )
+        return self._token(written.result, caller)
+
+    async def _log(self, kind: Kind, caller: Caller, subject: str) -> None:
+        await self._store.writer.write(None, (self._entry(kind, caller, subject, {}),))
+
+    def _audit(self, subject: Subject) -> str:
+        return self._pseudonyms.audit_token(subject.subject_key, subject.salt)
+
+    def _token(self, subject: Subject, caller: Caller) -> str:
+        return self._pseudonyms.recipient_token(subject.subject_key, subject.salt, caller.name)
+
+    def _entry(self, kind: Kind, caller: Caller, subject: str, details: dict[str, str]) -> bytes:
+        now_us = self._now_us()
+        return encode(
+            Entry(
+                time=timestamp(to_datetime(now_us)),
+                kind=kind,
+                caller=caller.name,
+                request_id=new_evaluation_id(now_us),
+                subject=subject,
+                catalog=self._serving().catalog.digest,
+                details=details,
+            )
+        )
