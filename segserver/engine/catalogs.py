@@ -75,10 +75,13 @@ class Catalogs:
         return self._serving
 
     def resolve(self, documents: Documents) -> Catalog:
-        """Compiles a catalog. Raises :class:`CatalogError` with every problem. Takes up to seconds: not for
+        """Compiles a catalog, and has the code of its traits load what it needs. Raises :class:`CatalogError` with every problem. Takes up to seconds: not for
         the event loop.
         """
-        return catalogs_room.resolve(documents, self._installed, self._host)
+        catalog = catalogs_room.resolve(documents, self._installed, self._host)
+        used = (trait for segment in catalog.segments.values() for trait in segment.code)
+        self._host.warm_up(frozenset(used))
+        return catalog
 
     def open(self, documents: Documents | None) -> None:
         """At the start: serves the latest stored version, or publishes ``documents`` where they differ from

@@ -95,6 +95,10 @@ class Trait:
     vectorized: Callable[..., pl.Series] | None = None
     values: Sequence[str] = ()
     """For a string or list of string: every value that the trait can take; empty when open."""
+    example: Sequence[Value] = ()
+    """For code: one value for each of ``reads``, for which there is a result. The code is run on it once
+    before a catalog that needs the trait serves, so that reference data are loaded then and no customer
+    waits. """
     derives_special: bool = False
     """Says openly that the trait reveals a special category (GDPR art. 9)."""
 

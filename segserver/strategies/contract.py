@@ -168,6 +168,8 @@ def _trait(trait: Trait, attributes: set[str]) -> Iterator[str]:
         yield "a code trait names the attributes that it reads"
     elif trait.rule and trait.reads:
         yield "a rule says itself what it reads; leave reads empty"
+    if trait.example and len(trait.example) != len(trait.reads):
+        yield "the example has one value for each of reads"
     if len(set(trait.reads)) < len(trait.reads):
         yield "reads names an attribute twice"
     for name in trait.reads:

@@ -7,15 +7,16 @@ its message could hold a customer's data, so only the type of the exception is k
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
 from segserver.errors import InvalidInput, SegserverError
-from segserver.model import TypeName, check_value
+from segserver.model import TypeName, Value, check_value
 from segserver.rules.functions import Function
 from segserver.rules.polars_distinct import over_distinct
 from segserver.rules.program import Coded
@@ -54,6 +55,7 @@ class Host:
 
     def __init__(self) -> None:
         self._failures: dict[str, Failures] = {}
+        self._examples: dict[str, tuple[_Scalar, Sequence[Value]]] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[type[Host], tuple[()]]:
@@ -73,8 +75,21 @@ class Host:
         """
         read = tuple(types[attribute] for attribute in trait.reads)
         scalar = _Scalar(self, name, trait, read)
+        if trait.example:
+            self._examples[name] = (scalar, trait.example)
         vectorized = None if trait.vectorized is None else _Vectorized(self, name, trait, scalar, read)
         return Coded(name, trait.type, tuple(trait.reads), scalar, vectorized)
+
+    def warm_up(self, traits: Iterable[str]) -> None:
+        """Runs the code of each of these traits on its example, so that no customer waits for reference data.
+
+        A failure is counted like any other.
+        """
+        for name in sorted(traits):
+            if name in self._examples:
+                scalar, example = self._examples[name]
+                with contextlib.suppress(StrategyFailedError):
+                    scalar.public(*example)
 
     def function(self, function: Function) -> Function:
         """A plugin's function, with its failures counted under its name."""
@@ -119,6 +134,13 @@ class _Scalar:
                 for position in self._times:
                     public[position] = to_datetime(args[position])
                 args = tuple(public)
+        except (Exception, SystemExit) as error:
+            raise self._host.failed(self._name, error) from None
+        return self.public(*args)
+
+    def public(self, *args: Any) -> Any:
+        """The same for public values."""
+        try:
             return self._checked(self._code(*args))
         except (Exception, SystemExit) as error:
             raise self._host.failed(self._name, error) from None

@@ -240,3 +240,26 @@ def test_a_coded_trait_travels_to_another_process():
     again = pickle.loads(pickle.dumps(step))  # noqa: S301 - our own bytes
     assert again.scalar(" X ") == "x"
     assert again.vectorized(column("string", " X ")).to_list() == ["x"]
+
+
+def test_the_code_of_the_traits_in_use_runs_once_on_its_example():
+    seen = []
+    trait = Trait("a", "int", reads=("x",), function=lambda x: seen.append(x) or 1, example=("hello",))
+    other = Trait("b", "int", reads=("x",), function=lambda x: seen.append("b") or 1, example=("b",))
+    host = Host()
+    host.coded("s.a", trait, {"x": "string"})
+    host.coded("s.b", other, {"x": "string"})
+    host.warm_up(["s.a", "s.unknown"])
+    assert seen == ["hello"]
+    assert host.failures == {}
+
+
+def test_a_failure_on_the_example_is_counted_and_goes_no_further():
+    def fail(x):
+        raise ValueError("no file")
+
+    host = Host()
+    host.coded("s.a", Trait("a", "int", reads=("x",), function=fail, example=("hello",)), {"x": "string"})
+    host.warm_up(["s.a"])
+    assert host.failures["s.a"].count == 1
+    assert host.failures["s.a"].last == "ValueError"

@@ -10,6 +10,9 @@ from segserver_geographic import cities, climate, countries, languages, subdivis
 from segserver_geographic.regions import REGIONS, SUBREGIONS
 from segserver_geographic.settings import GeographicSettings, Market
 
+EXAMPLES = {"country": "DE", "subdivision": "DE-BE", "city": "Berlin", "preferred_language": "de-DE"}
+"""What the code is tried on before it serves."""
+
 ELSEWHERE = "elsewhere"
 """The local market of a customer whom no market holds."""
 
@@ -96,6 +99,7 @@ def _climate() -> list[Trait]:
             function=climate.climate_class,
             vectorized=climate.climate_classes,
             values=climate.CLASSES,
+            example=(52.52, 13.405),
         ),
         Trait(
             "climate_zone",
@@ -165,4 +169,5 @@ def _code(
     values: tuple[str, ...] = (),
     type_name: TypeName = "string",
 ) -> Trait:
-    return Trait(name, type_name, title, reads=reads, function=function, values=values)
+    example = tuple(EXAMPLES[read] for read in reads)
+    return Trait(name, type_name, title, reads=reads, function=function, values=values, example=example)

@@ -11,6 +11,9 @@ from segserver_tech.vocabulary import DEVICE_TYPES, Signal
 
 MACHINES = ("mac", "pc", "neither")
 
+EXAMPLE = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+"""What the code is tried on before it serves."""
+
 
 def traits(settings: TechSettings) -> list[Trait]:
     """The traits under these settings."""
@@ -26,6 +29,7 @@ def _from_user_agent(settings: TechSettings) -> list[Trait]:
             "Type of device, by the User-Agent",
             reads=reads,
             function=reader.device_type,
+            example=(EXAMPLE,),
             values=DEVICE_TYPES,
         ),
         Trait(
@@ -34,6 +38,7 @@ def _from_user_agent(settings: TechSettings) -> list[Trait]:
             "Operating system, by the User-Agent",
             reads=reads,
             function=reader.operating_system,
+            example=(EXAMPLE,),
         ),
         Trait(
             "ua_operating_system_version",
@@ -41,6 +46,7 @@ def _from_user_agent(settings: TechSettings) -> list[Trait]:
             "Version of the operating system, by the User-Agent",
             reads=reads,
             function=reader.operating_system_version,
+            example=(EXAMPLE,),
         ),
         Trait(
             "ua_browser",
@@ -48,6 +54,7 @@ def _from_user_agent(settings: TechSettings) -> list[Trait]:
             "Browser, by the User-Agent",
             reads=reads,
             function=reader.browser,
+            example=(EXAMPLE,),
         ),
         Trait(
             "ua_browser_version",
@@ -55,6 +62,7 @@ def _from_user_agent(settings: TechSettings) -> list[Trait]:
             "Version of the browser, by the User-Agent",
             reads=reads,
             function=reader.browser_version,
+            example=(EXAMPLE,),
         ),
     ]
 
