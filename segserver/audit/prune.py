@@ -11,14 +11,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from segserver.audit.entry import Entry, Kind, decode, encode, timestamp
+from segserver.audit.index import BLOCK_ENTRIES
 from segserver.audit.log import read_head
 from segserver.errors import IntegrityError
 from segserver.storage.sqlite import log as store
+from segserver.storage.sqlite import log_index
 
 if TYPE_CHECKING:
     from segserver.storage.sqlite import Connection, Writer
 
-BATCH_ENTRIES = 2048
+DROP_ENTRIES = 2048
 """How many payloads one transaction drops: a few milliseconds, so that answers do not wait behind it."""
 
 
@@ -73,9 +75,10 @@ def prune(
     recorded = writer.write_blocking(entries=[encode(entry)]).indexes[0]
     writer.write_blocking(partial(store.add_prune, log_index=recorded))
     dropped = 0
-    for low in range(first, stop, BATCH_ENTRIES):
-        drop = partial(store.drop_payloads, start=low, stop=min(low + BATCH_ENTRIES, stop))
+    for low in range(first, stop, DROP_ENTRIES):
+        drop = partial(store.drop_payloads, start=low, stop=min(low + DROP_ENTRIES, stop))
         dropped += writer.write_blocking(drop).result
+    writer.write_blocking(partial(log_index.clear_blocks, below=stop // BLOCK_ENTRIES))
     return dropped
 
 

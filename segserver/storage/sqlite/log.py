@@ -35,6 +35,19 @@ def m001_create(db: Utils) -> None:
         db.execute(f"CREATE TABLE {table} STRICT")
 
 
+@migrations()
+def m002_index(db: Utils) -> None:
+    """What search reads, a block of entries at a time; it follows from the payloads and can be made anew."""
+    for table in (
+        "log_terms (term INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT",
+        "log_postings (term INTEGER NOT NULL, block INTEGER NOT NULL, positions BLOB NOT NULL,"
+        " PRIMARY KEY (term, block)) WITHOUT ROWID, STRICT",
+        "log_blocks (block INTEGER PRIMARY KEY, time_min TEXT NOT NULL, time_max TEXT NOT NULL) STRICT",
+        "log_subjects (block INTEGER PRIMARY KEY, fingerprints BLOB NOT NULL) STRICT",
+    ):
+        db.execute(f"CREATE TABLE {table}")
+
+
 def head(connection: Connection) -> tuple[int, bytes] | None:
     """The log's size and root; ``None`` before the first entry."""
     row: tuple[int, bytes] | None = connection.execute("SELECT size, root FROM log_head").fetchone()

@@ -1,0 +1,239 @@
+"""Finding entries: by time, kind, caller, purpose, segment, outcome, reason, result and subject; newest
+first, by pages.
+
+The index names candidates; each is read and compared with the filter, so the index can cause no false
+result. That it hides none is checked by making it anew, which :func:`rebuild` does.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from segserver.audit.entry import Entry, Kind, decode
+from segserver.audit.index import (
+    BLOCK_ENTRIES,
+    FINGERPRINT_BYTES,
+    OUTCOMES,
+    fingerprint,
+    index_next,
+    unpack,
+)
+from segserver.audit.log import read_head
+from segserver.errors import InvalidInput
+from segserver.storage.sqlite import log as store
+from segserver.storage.sqlite import log_index
+
+if TYPE_CHECKING:
+    from segserver.storage.sqlite import Connection, Writer
+
+PAGE_ENTRIES_MAX = 1000
+ALL = (1 << BLOCK_ENTRIES) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What an entry must have; empty fields ask for nothing.
+
+    ``after`` is inclusive and ``before`` exclusive, both as :func:`segserver.audit.entry.timestamp` writes
+    times. A ``segment`` is found with any outcome, or with ``outcome`` when that is given; an answer about
+    a whole catalog counts as an answer about each segment. ``subject`` is an audit token.
+    """
+
+    after: str = ""
+    before: str = ""
+    kinds: tuple[Kind, ...] = ()
+    caller: str = ""
+    purpose: str = ""
+    segment: str = ""
+    outcome: str = ""
+    withheld_by: str = ""
+    result: str = ""
+    subject: str = ""
+
+    def __post_init__(self) -> None:
+        if self.outcome and self.outcome not in OUTCOMES:
+            raise InvalidInput.of(
+                "outcome", f"expected one of {', '.join(OUTCOMES)}", reason="OUTCOME_UNKNOWN"
+            )
+
+    def matches(self, entry: Entry) -> bool:
+        """Whether this entry is looked for."""
+        return (
+            (not self.after or entry.time >= self.after)
+            and (not self.before or entry.time < self.before)
+            and (not self.kinds or entry.kind in self.kinds)
+            and (not self.caller or entry.caller == self.caller)
+            and (not self.purpose or entry.purpose == self.purpose)
+            and (not self.withheld_by or self.withheld_by in entry.withheld)
+            and (not self.result or entry.result == self.result)
+            and (not self.subject or entry.subject == self.subject)
+            and self._matches_segments(entry)
+        )
+
+    def _matches_segments(self, entry: Entry) -> bool:
+        if not self.segment:
+            return (
+                not self.outcome
+                or bool(getattr(entry.segments, self.outcome))
+                or entry.segments.others == self.outcome
+            )
+        found = next(
+            (name for name in OUTCOMES if self.segment in getattr(entry.segments, name)),
+            entry.segments.others,
+        )
+        return found == self.outcome if self.outcome else bool(found)
+
+    def groups(self) -> Iterator[tuple[str, ...]]:
+        """Terms of the index: an entry that matches has at least one term of each group."""
+        if self.kinds:
+            yield tuple(f"kind:{kind}" for kind in self.kinds)
+        for name in ("caller", "purpose", "withheld_by", "result"):
+            if value := getattr(self, name):
+                yield (f"{name}:{value}",)
+        if self.segment:
+            wanted = (self.outcome,) if self.outcome else OUTCOMES
+            yield tuple(f"{outcome}:{self.segment}" for outcome in wanted) + self._others()
+        elif self.outcome:
+            yield (f"outcome:{self.outcome}", *self._others())
+
+    def _others(self) -> tuple[str, ...]:
+        return tuple(f"others:{outcome}" for outcome in OUTCOMES if self.outcome in ("", outcome))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One entry with its place in the log."""
+
+    log_index: int
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Entries, newest first; ``before`` asks for the next page, and is ``None`` on the last."""
+
+    found: Sequence[Found]
+    before: int | None
+
+
+def search(connection: Connection, wanted: Filter, *, count: int = 50, before: int | None = None) -> Page:
+    """The newest ``count`` entries below log index ``before`` that match. Raises :class:`Unavailable`."""
+    if not 1 <= count <= PAGE_ENTRIES_MAX:
+        raise InvalidInput.of("page_size", f"expected 1 to {PAGE_ENTRIES_MAX}", reason="PAGE_SIZE_INVALID")
+    found: list[Found] = []
+    with store.reading():
+        size, _ = read_head(connection)
+        for item in _matching(connection, wanted, size if before is None else min(before, size)):
+            if len(found) == count:
+                return Page(found, found[-1].log_index)
+            found.append(item)
+    return Page(found, None)
+
+
+def stats(connection: Connection, wanted: Filter) -> dict[str, Counter[str]]:
+    """How many matching entries there are by kind, caller, purpose, result, outcome and withheld reason."""
+    counts: dict[str, Counter[str]] = {
+        name: Counter() for name in ("kind", "caller", "purpose", "result", "outcome", "withheld_by")
+    }
+    with store.reading():
+        size, _ = read_head(connection)
+        masks: dict[int, int] = {}
+        if not wanted.subject and not (wanted.segment and wanted.outcome):  # else the index is not exact
+            inside = log_index.blocks_inside(connection, wanted.after, wanted.before)
+            masks = {block: mask for block, mask in _candidates(connection, wanted, size) if block in inside}
+        for name, counter in counts.items():
+            for term, block, stored in log_index.postings(connection, f"{name}:") if masks else ():
+                counter[term.partition(":")[2]] += (unpack(stored) & masks.get(block, 0)).bit_count()
+        for item in _matching(connection, wanted, size, counted=masks.keys()):
+            _count(counts, item.entry)
+    return {name: +counter for name, counter in counts.items()}
+
+
+def rebuild(connection: Connection, writer: Writer) -> int:
+    """Makes the index anew from the payloads; returns how many blocks it has."""
+    writer.write_blocking(log_index.drop_index)
+    blocks = 0
+    while index_next(connection, writer):
+        blocks += 1
+    return blocks
+
+
+def _count(counts: dict[str, Counter[str]], entry: Entry) -> None:
+    counts["kind"][entry.kind] += 1
+    counts["result"][entry.result] += 1
+    for name in ("caller", "purpose"):
+        if value := getattr(entry, name):
+            counts[name][value] += 1
+    counts["outcome"].update(outcome for outcome in OUTCOMES if getattr(entry.segments, outcome))
+    counts["withheld_by"].update(entry.withheld.keys())
+
+
+def _matching(
+    connection: Connection, wanted: Filter, stop: int, counted: Set[int] = frozenset()
+) -> Iterator[Found]:
+    """The matching entries below ``stop``, newest first, but for those of blocks that are ``counted``
+    already.
+
+    What no indexed block holds is read as it is.
+    """
+    indexed = log_index.block_count(connection) * BLOCK_ENTRIES
+    for high in range(stop, indexed, -store.SCAN_ROWS):
+        for rows in store.scan(connection, max(indexed, high - store.SCAN_ROWS), high):
+            for number, _, payload in reversed(rows):
+                if payload is not None and wanted.matches(entry := decode(payload)):
+                    yield Found(number, entry)
+    for block, candidates in _candidates(connection, wanted, stop):
+        mask = 0 if block in counted else candidates
+        while mask:
+            position = mask.bit_length() - 1
+            mask ^= 1 << position
+            number = block * BLOCK_ENTRIES + position
+            row = store.payload(connection, number)
+            if row is not None and row[0] is not None and wanted.matches(entry := decode(row[0])):
+                yield Found(number, entry)
+
+
+def _candidates(connection: Connection, wanted: Filter, stop: int) -> Iterator[tuple[int, int]]:
+    """Blocks with the positions that can match, newest first."""
+    groups = list(wanted.groups())
+    blocks = [
+        block
+        for block in log_index.blocks_between(connection, wanted.after, wanted.before)
+        if block * BLOCK_ENTRIES < stop
+    ]
+    for group in groups:
+        having = set().union(*(log_index.blocks_with(connection, term) for term in group))
+        blocks = [block for block in blocks if block in having]
+    by_subject = _by_subject(connection, wanted.subject, stop) if wanted.subject else {}
+    for block in blocks:
+        mask = by_subject.get(block, 0) if wanted.subject else ALL
+        if (block + 1) * BLOCK_ENTRIES > stop:
+            mask &= (1 << (stop - block * BLOCK_ENTRIES)) - 1
+        for group in groups:
+            if not mask:
+                break
+            union = 0
+            for term in group:
+                union |= unpack(log_index.positions(connection, term, block))
+            mask &= union
+        if mask:
+            yield block, mask
+
+
+def _by_subject(connection: Connection, subject: str, stop: int) -> dict[int, int]:
+    """The positions whose fingerprint is this subject's, by block."""
+    mark = fingerprint(subject)
+    found: dict[int, int] = {}
+    for block, stored in log_index.fingerprints(connection):
+        place = stored.find(mark)
+        mask = 0
+        while place >= 0:
+            if place % FINGERPRINT_BYTES == 0:
+                mask |= 1 << (place // FINGERPRINT_BYTES)
+            place = stored.find(mark, place + 1)
+        if mask and block * BLOCK_ENTRIES < stop:
+            found[block] = mask
+    return found
