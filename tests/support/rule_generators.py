@@ -17,7 +17,7 @@ from cel_expr_python.ext import ext_strings
 from hypothesis import strategies as st
 
 from segserver.rules import own
-from segserver.rules.times import from_datetime, to_datetime
+from segserver.rules.times import SECOND, from_datetime, to_datetime
 
 VARIABLES = {
     "a": "int",
@@ -264,9 +264,11 @@ def _expression(draw: st.DrawFn, type_name: str, depth: int, bound: Mapping[str,
 
 
 def _moments() -> st.SearchStrategy[int]:
+    """Years 1716 to 2223 with microseconds, and whole seconds beyond: the oracle reads times through a double."""
     pool = [from_datetime(dt.datetime.fromisoformat(text)) for text in _MOMENTS]
     low, high = (from_datetime(dt.datetime(year, 1, 1, tzinfo=dt.UTC)) for year in (1, 9999))
-    return st.one_of(st.sampled_from(pool), st.integers(low, high))
+    seconds = st.integers(low // SECOND, high // SECOND).map(lambda second: second * SECOND)
+    return st.one_of(st.sampled_from(pool), st.integers(-8 * 10**15, 8 * 10**15), seconds)
 
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
