@@ -264,7 +264,7 @@ def _expression(draw: st.DrawFn, type_name: str, depth: int, bound: Mapping[str,
 
 
 def _moments() -> st.SearchStrategy[int]:
-    """Years 1716 to 2223 with microseconds, and whole seconds beyond: the oracle reads times through a double."""
+    """Years 1716 to 2223 with microseconds, and whole seconds beyond: the oracle reads times as doubles."""
     pool = [from_datetime(dt.datetime.fromisoformat(text)) for text in _MOMENTS]
     low, high = (from_datetime(dt.datetime(year, 1, 1, tzinfo=dt.UTC)) for year in (1, 9999))
     seconds = st.integers(low // SECOND, high // SECOND).map(lambda second: second * SECOND)
