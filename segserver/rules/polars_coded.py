@@ -65,7 +65,9 @@ def _vectorized(
 
 
 def _checked(function: Callable[..., pl.Series], known: pl.DataFrame, result: str) -> pl.Series | None:
-    """What the function returns for rows, if there are any, or ``None`` when it raises or returns something else."""
+    """What the function returns for the rows, if there are any; ``None`` when it raises or returns something
+    else.
+    """
     if known.is_empty():
         return pl.Series(dtype=dtype(result))
     try:

@@ -47,7 +47,9 @@ def ordering(compare: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> Callable[[Column
         a, b = args
         result = compare(a.expr, b.expr)
         greater, other = args[upper], args[1 - upper]
-        if greater.nan:
+        if greater.nan and not other.nullable:
+            result &= greater.expr.is_not_nan()
+        elif greater.nan:
             result = _where_nan(greater.expr.is_nan() & other.expr.is_not_null(), False, result)
         return derived(args, result, "bool")
 

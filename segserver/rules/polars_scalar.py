@@ -20,7 +20,7 @@ _RESULT = "result"
 
 
 def cut(node: Node) -> tuple[Node, dict[str, Node]]:
-    """The node with variables in place of what doesn't depend on its own elements, and what each stands for."""
+    """The node with variables for what doesn't depend on its own elements, and what each stands for."""
     bound = {part.variable for part in walk(node) if isinstance(part, Comprehension)}
     parts: dict[str, Node] = {}
 
