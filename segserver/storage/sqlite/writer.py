@@ -7,6 +7,7 @@ being flushed to disk, the next one gathers: under load, one ``fdatasync`` (abou
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -36,15 +37,32 @@ class Receipt:
 
 
 class Unit:
-    """Work to do in one transaction, with the audit entries that go with it."""
+    """Work to do in one transaction, with the audit entries that go with it, and who waits for it."""
 
-    __slots__ = ("done", "entries", "outcome", "work")
+    __slots__ = ("entries", "future", "loop", "outcome", "work")
 
-    def __init__(self, work: Work | None, entries: Entries, done: Callable[[Unit], None]) -> None:
+    def __init__(
+        self,
+        work: Work | None,
+        entries: Entries,
+        future: asyncio.Future[Receipt] | Future[Receipt],
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         self.work = work
         self.entries = entries
-        self.done = done
+        self.future = future
+        self.loop = loop
+        """The event loop that ``future`` belongs to; ``None`` for a thread that waits."""
         self.outcome: Receipt | BaseException | None = None
+
+    def resolve(self) -> None:
+        """Tells who waits. Call it on the event loop, where there is one."""
+        if self.future.done():
+            return
+        if isinstance(self.outcome, Receipt):
+            self.future.set_result(self.outcome)
+        else:
+            self.future.set_exception(self.outcome or Unavailable("the writer is closed"))
 
 
 class Writer:
@@ -57,7 +75,7 @@ class Writer:
     def __init__(self, database: Database, append: Appender) -> None:
         self._connection = database.connect()
         self._append = append
-        self._queue: queue.Queue[Unit | None] = queue.Queue(QUEUE_UNITS_MAX)
+        self._queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="segserver-writer", daemon=True)
         self._thread.start()
@@ -74,32 +92,13 @@ class Writer:
         submitted."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Receipt] = loop.create_future()
-
-        def resolve(unit: Unit) -> None:
-            if future.cancelled():
-                return
-            if isinstance(unit.outcome, Receipt):
-                future.set_result(unit.outcome)
-            else:
-                future.set_exception(unit.outcome or Unavailable("the writer is closed"))
-
-        def done(unit: Unit) -> None:
-            loop.call_soon_threadsafe(resolve, unit)
-
-        self._put(Unit(work, entries, done))
+        self._put(Unit(work, entries, future, loop))
         return await future
 
     def write_blocking(self, work: Work | None = None, entries: Entries = ()) -> Receipt:
         """The same for a thread without an event loop."""
         future: Future[Receipt] = Future()
-
-        def resolve(unit: Unit) -> None:
-            if isinstance(unit.outcome, Receipt):
-                future.set_result(unit.outcome)
-            else:
-                future.set_exception(unit.outcome or Unavailable("the writer is closed"))
-
-        self._put(Unit(work, entries, resolve))
+        self._put(Unit(work, entries, future))
         return future.result()
 
     def close(self) -> None:
@@ -113,10 +112,9 @@ class Writer:
     def _put(self, unit: Unit) -> None:
         if self._closed:
             raise Unavailable("the store is closing", reason="STORE_CLOSING")
-        try:
-            self._queue.put_nowait(unit)
-        except queue.Full:
-            raise Unavailable("too many writes wait for the disk", reason="WRITE_QUEUE_FULL") from None
+        if self._queue.qsize() >= QUEUE_UNITS_MAX:
+            raise Unavailable("too many writes wait for the disk", reason="WRITE_QUEUE_FULL")
+        self._queue.put(unit)
 
     def _run(self) -> None:
         while (unit := self._queue.get()) is not None:
@@ -132,8 +130,7 @@ class Writer:
                     break
                 group.append(more)
             self._commit(group)
-            for member in group:
-                member.done(member)
+            _tell(group)
             if last:
                 return
 
@@ -175,3 +172,21 @@ class Writer:
             done = None
         connection.execute("RELEASE unit")
         return done
+
+
+def _tell(group: Sequence[Unit]) -> None:
+    """Tells everybody who waits for a unit of the group: each event loop is woken once."""
+    waiting: dict[asyncio.AbstractEventLoop, list[Unit]] = {}
+    for unit in group:
+        if unit.loop is None:
+            unit.resolve()
+        else:
+            waiting.setdefault(unit.loop, []).append(unit)
+    for loop, units in waiting.items():
+        with contextlib.suppress(RuntimeError):  # a loop that was closed meanwhile has nobody left to tell
+            loop.call_soon_threadsafe(_resolve, units)
+
+
+def _resolve(units: Sequence[Unit]) -> None:
+    for unit in units:
+        unit.resolve()
