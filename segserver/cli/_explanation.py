@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from segserver.cli._output import visible
 from segserver.client import Truth
 
 if TYPE_CHECKING:
@@ -51,13 +52,13 @@ def _line(node: ExplanationNode, *, full: bool) -> Text:
     line = Text(f"{WORDS[node.truth]:<{_WIDTH}}", style=_STYLES[node.truth])
     if node.definition_of:
         line.append("by its rule: ", style="dim")
-    line.append(node.expression, style="")
+    line.append(visible(node.expression), style="")
     if full:
         facts = [f"= {node.value}"] if node.value and node.truth is Truth.NONE else []
     else:
         facts = list(dict.fromkeys(_facts(node)))
     if facts:
-        line.append(f"   [{'; '.join(facts)}]", style="cyan")
+        line.append(visible(f"   [{'; '.join(facts)}]"), style="cyan")
     return line
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from segserver import errors
+from segserver.cli._output import visible
 
 
 class Exit(IntEnum):
@@ -62,7 +63,7 @@ def show(error: errors.SegserverError) -> None:
     if context is not None and context.meta.get("segserver.json"):
         click.echo(json.dumps({"error": as_data(error)}), err=True)
         return
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {error.message}", err=True)
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {visible(error.message)}", err=True)
     for violation in error.violations:
         if violation.description not in error.message:
-            click.echo(f"  {violation.field}: {violation.description}", err=True)
+            click.echo(visible(f"  {violation.field}: {violation.description}"), err=True)

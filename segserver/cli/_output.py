@@ -55,15 +55,30 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
+_HIDDEN = {
+    code: f"\\u{code:04x}"
+    for code in (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+    if chr(code) not in "\n\t"
+}
+
+
+def visible(text: str) -> str:
+    """``text`` without power over a terminal: characters that control it or reorder text are spelled out."""
+    return text.translate(_HIDDEN)
+
+
 def table(*columns: str, title: str = "", whole: str = "", **options: Any) -> Table:
     """An empty table whose cells wrap, so that it fits any width and loses nothing.
 
     The column ``whole``, one of ids, is the last to be narrowed.
     """
     from rich import box
-    from rich.table import Table
 
-    made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, **options)
+    from segserver.cli._table import VisibleTable
+
+    made = VisibleTable(
+        box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, **options
+    )
     for column in columns:
         made.add_column(column, overflow="fold", no_wrap=column == whole)
     return made

@@ -272,6 +272,21 @@ def test_profile_set_and_show(run, server):
     assert run("profile", "set", "1").exit_code == 2
 
 
+def test_no_value_commands_the_terminal(run, server):
+    attack = "\x1b]0;owned\x07\x9b31m\u202emoc"
+    profile = {"attributes": {"values": {"city": {"string_value": attack}}}, "update_time": NOW}
+    server.reply(
+        "GetProfile",
+        profile_service_pb2.GetProfileResponse(profile=profile),
+        Refusal(grpc.StatusCode.NOT_FOUND, f"no {attack}", reason="X"),
+    )
+    shown = run("profile", "show", "1").stdout
+    refused = run("profile", "show", "1").stderr
+    for text in (shown, refused):
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(text)
+        assert "\\u001b]0;owned" in text
+
+
 def test_strategies(run, server):
     good = catalog_service_pb2.Strategy(
         name="tech",
