@@ -1,0 +1,77 @@
+"""The operator's commands about keys: each leaves an entry, and may be repeated after it was cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from segserver.audit.entry import Entry, Kind, encode, timestamp
+from segserver.config import Config
+from segserver.engine.store import Store
+from segserver.errors import FailedPrecondition
+from segserver.privacy.keyring import check_keyring, new_keyring
+from segserver.privacy.keys import Keys, KeyStatus, file_provider
+from segserver.privacy.vault import Vault
+from segserver.rules.times import to_datetime
+from segserver.storage.sqlite.subjects import Subjects
+
+OPERATOR = "operator"
+
+
+def create_keyring(config: Config) -> None:
+    """Makes the keyring of a new installation.
+
+    Raises :class:`Conflict` when there is a keyring, and :class:`FailedPrecondition` when there is a
+    database: its data are sealed under keys that are missing, and new ones would not open them.
+    """
+    if config.database_path.exists() and not config.keyring_path.exists():
+        raise FailedPrecondition(
+            "there is a database without its keyring: restore its backup; a new keyring would open nothing",
+            reason="KEYRING_MISSING",
+        )
+    config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file_provider(config.keyring_path).create(new_keyring())
+
+
+class KeyDesk:
+    """Rotates, wraps again and retires, on an open store."""
+
+    def __init__(self, config: Config, store: Store, now_us: Callable[[], int]) -> None:
+        provider = file_provider(config.keyring_path)
+        keyring = provider.load()
+        subjects = Subjects()
+        check_keyring(keyring, subjects.key_checks(store.reader))
+        self._store = store
+        self._now_us = now_us
+        self._keys = Keys(provider, Vault(keyring, provider.load), subjects)
+
+    def status(self) -> Sequence[KeyStatus]:
+        """Every version and its use."""
+        return self._keys.status(self._store.reader)
+
+    def rotate(self) -> int:
+        """Makes a new current version, and returns it; :meth:`rewrap` does the rest."""
+        work = self._keys.rotate()
+        written = self._store.writer.write_blocking(
+            work, lambda version: (self._entry(Kind.KEY_ROTATED, version),)
+        )
+        return int(written.result)
+
+    def rewrap(self) -> int:
+        """Wraps some data keys under the current version; how many, and 0 when none remains."""
+        return int(self._store.writer.write_blocking(self._keys.rewrap).result)
+
+    def retire(self, version: int) -> None:
+        """Closes a version and removes its key. Raises :class:`FailedPrecondition` while anything uses it."""
+        work = self._keys.retire(version)
+        self._store.writer.write_blocking(work, (self._entry(Kind.KEY_RETIRED, version),))
+        self._keys.drop(self._store.reader, version)
+
+    def _entry(self, kind: Kind, version: int) -> bytes:
+        return encode(
+            Entry(
+                time=timestamp(to_datetime(self._now_us())),
+                kind=kind,
+                caller=OPERATOR,
+                details={"version": str(version)},
+            )
+        )
