@@ -55,10 +55,10 @@ def index(items: Column, position: Column) -> Column:
     return column(value, element(items.type), nan=True, infinite=True)
 
 
-def list_of(items: Sequence[Column], type_name: str) -> Column:
-    """``[items]`` of items that aren't lists: unknown as soon as one is."""
-    expr = where_known(items, pl.concat_list([item.expr for item in items]))
-    return derived(items, expr, type_name)
+def list_of(items: Sequence[Column], type_name: str, needs: Sequence[Column] = ()) -> Column:
+    """``[items]`` of items that aren't lists: unknown as soon as one is, or one of what it ``needs`` besides."""
+    args = (*needs, *items)
+    return derived(args, where_known(args, pl.concat_list([item.expr for item in items])), type_name)
 
 
 def unroll(kind: str, items: Sequence[Column], results: Sequence[Column], type_name: str) -> Column:
@@ -71,7 +71,7 @@ def unroll(kind: str, items: Sequence[Column], results: Sequence[Column], type_n
         count = functools.reduce(operator.add, [expr.cast(pl.Int32()) for expr in exprs])
         settled = where_known(items, count == 1)
     else:
-        return list_of([*results], type_name)
+        return list_of(results, type_name, needs=items)
     return derived((*items, *results), settled, type_name)
 
 
