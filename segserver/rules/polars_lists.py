@@ -56,7 +56,7 @@ def index(items: Column, position: Column) -> Column:
 
 
 def list_of(items: Sequence[Column], type_name: str, needs: Sequence[Column] = ()) -> Column:
-    """``[items]`` of items that aren't lists: unknown as soon as one is, or one of what it ``needs`` besides."""
+    """``[items]`` of items that aren't lists: unknown as soon as one is, or one that it ``needs``."""
     args = (*needs, *items)
     return derived(args, where_known(args, pl.concat_list([item.expr for item in items])), type_name)
 
