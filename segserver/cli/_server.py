@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import ipaddress
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,6 +55,8 @@ class Server:
         Raises:
             Unauthenticated: when the key file can't be read.
         """
+        from segserver.client.connection import is_loopback
+
         if self.api_key_file is not None:
             return read_key(self.api_key_file)
         if key := os.environ.get(KEY_VARIABLE, "").strip():
@@ -72,19 +73,6 @@ def read_key(file: Path) -> str:
         raise Unauthenticated(f"{file}: the API key can't be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise Unauthenticated(f"{file}: this is no API key") from None
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only this machine can be meant. A name that begins like a loopback address is a name all the
-    same.
-    """
-    if address.startswith("unix:"):
-        return True
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def server_options(command: F) -> F:

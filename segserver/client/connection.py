@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from segserver.client.calls import Call
@@ -36,7 +37,7 @@ class Connection:
     """
 
     address: str
-    api_key: str | None
+    api_key: str | None = field(repr=False)
     timeout_s: float
     lasting_timeout_s: float
     retries: int
@@ -64,11 +65,25 @@ class Connection:
             ("grpc.max_receive_message_length", _REPLY_BYTES_MAX),
             ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
             ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+            ("grpc.enable_http_proxy", 0 if is_loopback(self.address) else 1),
         ]
 
     def deadline_s(self, call: Call[Any]) -> float:
         """How long the call may take."""
         return self.lasting_timeout_s if call.lasting else self.timeout_s
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can be meant. A name that begins like a loopback address is a name all the
+    same.
+    """
+    if address.startswith("unix:"):
+        return True
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _service_config(retries: int) -> dict[str, object]:

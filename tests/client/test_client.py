@@ -16,6 +16,7 @@ from scripted import Refusal
 
 from segserver import errors
 from segserver.client import AsyncClient, ChangeKind, Client, Document, ProfileChange, Truth, parse_subject
+from segserver.client.connection import Connection
 from segserver.model import Outcome, SubjectId
 from segserver.v1 import catalog_service_pb2, profile_service_pb2, segmentation_service_pb2, value_pb2
 
@@ -384,6 +385,19 @@ def test_wrong_settings_are_refused(settings):
     with pytest.raises(errors.InvalidInput) as caught:
         Client(**settings)
     assert "key\n" not in str(caught.value)
+
+
+def test_a_proxy_of_the_environment_does_not_get_calls_to_this_machine(server, connect, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    server.reply("EvaluateSegments", ANSWER)
+    with connect(server.address, retries=0) as client:
+        assert client.evaluate("1", "marketing").evaluation_id == "e1"
+
+
+def test_a_key_is_not_shown():
+    connection = Connection("127.0.0.1:1", "segserver_secret", 5.0, 60.0, 3)
+    assert "segserver_secret" not in repr(connection)
 
 
 @given(st.text(min_size=1).filter(lambda text: ":" not in text))
