@@ -34,12 +34,11 @@ class Log:
             return ()
         frontier = self._current(connection)
         first = frontier.size
-        rows = [
-            (first + offset, frontier.append(merkle.leaf_hash(payload)), payload)
-            for offset, payload in enumerate(payloads)
-        ]
+        stored = frontier.extend(map(merkle.leaf_hash, payloads))
         root = frontier.root()
-        store.append(connection, rows, frontier.size, root)
+        store.append(
+            connection, zip(range(first, frontier.size), stored, payloads, strict=True), frontier.size, root
+        )
         self._frontier, self._root = frontier, root
         return range(first, frontier.size)
 

@@ -11,7 +11,7 @@ What does not verify raises :class:`IntegrityError`; nothing here returns a bool
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import TypeAlias
 
@@ -65,13 +65,23 @@ class Frontier:
 
     def append(self, leaf: bytes) -> bytes:
         """Adds a leaf hash; returns the hashes to store with it: its own, then each node it completes."""
-        hashes, stored, index = self.hashes, leaf, self.size
-        while index & 1:
-            leaf = sha256(b"\x01" + hashes.pop() + leaf).digest()
-            stored += leaf
-            index >>= 1
-        hashes.append(leaf)
-        self.size += 1
+        return self.extend((leaf,))[0]
+
+    def extend(self, leaves: Iterable[bytes]) -> list[bytes]:
+        """Adds leaf hashes in order; returns what to store with each."""
+        hashes, index = self.hashes, self.size
+        stored = []
+        for leaf in leaves:
+            carried = node = leaf
+            path = index
+            while path & 1:
+                node = sha256(b"\x01" + hashes.pop() + node).digest()
+                carried += node
+                path >>= 1
+            stored.append(carried)
+            hashes.append(node)
+            index += 1
+        self.size = index
         return stored
 
     def root(self) -> bytes:

@@ -136,22 +136,29 @@ class _Verification:
                 _fail("a payload is gone, and no recorded prune covers it", "PAYLOAD_MISSING", covered)
 
     def _rows(self, rows: Sequence[store.Row]) -> None:
-        """Derives the hashes of these rows. This loop is what verification costs: about 3 µs an entry."""
-        append = self.frontier.append
-        begin = sha256(b"\x00").copy  # a copy that has the prefix is cheaper than joining prefix and payload
-        expected = self.frontier.size
-        for log_index, hashes, payload in rows:
-            if log_index != expected:
-                _fail(f"entry {expected} is missing", "ENTRY_MISSING", expected)
-            leaf = begin()
-            try:
-                leaf.update(payload)  # type: ignore[arg-type]  # None costs nothing until there is one
-                computed = append(leaf.digest())
-            except TypeError:
-                computed = append(self._without_payload(log_index, hashes, payload))
-            if computed != hashes:
-                _blame(log_index, computed, hashes)
-            expected += 1
+        """Derives the hashes of these rows: about 3 µs an entry, which is what verification costs."""
+        first = self.frontier.size
+        gap = next((place for place, row in enumerate(rows) if row[0] != first + place), len(rows))
+        if gap < len(rows):
+            self._rows(rows[:gap])
+            _fail(f"entry {first + gap} is missing", "ENTRY_MISSING", first + gap)
+        hashes, payloads = [row[1] for row in rows], [row[2] for row in rows]
+        try:
+            leaves = [sha256(b"\x00" + payload).digest() for payload in payloads]  # type: ignore[operator]  # None raises
+        except TypeError:
+            leaves = [self._leaf(*row) for row in rows]
+        computed = self.frontier.extend(leaves)
+        if computed != hashes:
+            wrong = next(
+                place for place, pair in enumerate(zip(computed, hashes, strict=True)) if pair[0] != pair[1]
+            )
+            _blame(first + wrong, computed[wrong], hashes[wrong])
+
+    def _leaf(self, log_index: int, hashes: object, payload: object) -> bytes:
+        """The leaf hash of a row among which some have no payload."""
+        if isinstance(payload, bytes):
+            return merkle.leaf_hash(payload)
+        return self._without_payload(log_index, hashes, payload)
 
     def _without_payload(self, log_index: int, hashes: object, payload: object) -> bytes:
         """The leaf hash that a pruned row kept."""

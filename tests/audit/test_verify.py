@@ -107,6 +107,14 @@ def test_a_deleted_row(filled, log_index):
     assert refused(filled) == ("ENTRY_MISSING", log_index)
 
 
+def test_the_first_bad_entry_is_named(filled):
+    filled.connection.execute("DELETE FROM log_entries WHERE log_index = 12")
+    change(filled.connection, 30)
+    assert refused(filled) == ("ENTRY_MISSING", 12)
+    change(filled.connection, 11)
+    assert refused(filled) == ("ENTRY_CHANGED", 11)
+
+
 def test_many_deleted_rows(filled):
     filled.connection.execute("DELETE FROM log_entries WHERE log_index >= 5")
     assert refused(filled) == ("ENTRY_MISSING", 5)

@@ -1,0 +1,239 @@
+"""The audit log: durable appends, verification, search and proofs.
+
+``SEGSERVER_BENCH_ENTRIES`` sets how many entries search runs over (default 200,000; the budget is for 10
+million).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import statistics
+import tempfile
+import time
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from segserver.audit import entry, proof, search
+from segserver.audit.checkpoints import sign
+from segserver.audit.entry import Entry, Kind, Outcomes
+from segserver.audit.log import Log
+from segserver.audit.note import Signer
+from segserver.audit.search import Filter
+from segserver.audit.verify import verify
+from segserver.storage.sqlite import Database, Writer
+from segserver.storage.sqlite import log as store
+
+ENTRIES = int(os.environ.get("SEGSERVER_BENCH_ENTRIES", "200000"))
+SINGLE, GROUPS = 300, (64, 256)
+START = dt.datetime(2026, 7, 4, tzinfo=dt.UTC)
+SEGMENTS = tuple(f"retail/segment-{number}" for number in range(20))
+ATTRIBUTES = tuple(f"attribute_{number}" for number in range(12))
+
+
+def make(number: int) -> Entry:
+    """An evaluation of 20 segments; one in eight has something withheld."""
+    cut = number % 16
+    return Entry(
+        time=entry.timestamp(START + dt.timedelta(milliseconds=number)),
+        kind=Kind.EVALUATION,
+        caller=f"service-{number % 12}",
+        request_id=f"0197d2a4-0000-7000-8000-{number:012x}",
+        purpose=("marketing", "personalization", "analytics")[number % 3],
+        legal_basis="consent",
+        subject=f"a1-{number * 2654435761 % 2_000_003:032x}",
+        segments=Outcomes(member=SEGMENTS[:cut], not_member=SEGMENTS[cut:]),
+        read=ATTRIBUTES,
+        withheld={"CONSENT_MISSING": ("attribute_3",)} if number % 8 == 0 else {},
+        consent="4711",
+        catalog="sha256:" + "0123456789abcdef" * 4,
+        inputs="f" * 32,
+    )
+
+
+def rows() -> list[dict[str, Any]]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        payloads = [entry.encode(make(number)) for number in range(30_000)]
+        flush_us = _flush_us(path)
+        return [*_encoding(), *_appends(path, payloads, flush_us), *_reading(path)]
+
+
+def _row(
+    name: str, value: float, unit: str, yardstick: str, other: float, ratio: float, budget: str, ok: bool
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "value": value,
+        "unit": unit,
+        "yardstick": yardstick,
+        "yardstick_value": other,
+        "ratio": ratio,
+        "budget": budget,
+        "ok": ok,
+    }
+
+
+def _flush_us(folder: Path) -> float:
+    """What one flush of 4 KiB to this disk takes: the floor under every single durable append."""
+    times = []
+    with (folder / "flush").open("wb", buffering=0) as file:
+        for _ in range(SINGLE):
+            begin = time.perf_counter()
+            file.write(bytes(4096))
+            os.fdatasync(file.fileno())
+            times.append(time.perf_counter() - begin)
+    return statistics.median(times) * 1e6
+
+
+def _encoding() -> list[dict[str, Any]]:
+    items = [make(number) for number in range(20_000)]
+    begin = time.perf_counter()
+    payloads = [entry.encode(item) for item in items]
+    encode_us = (time.perf_counter() - begin) / len(items) * 1e6
+    begin = time.perf_counter()
+    for payload in payloads:
+        sha256(payload).digest()
+    hash_us = (time.perf_counter() - begin) / len(items) * 1e6
+    size = sum(map(len, payloads)) // len(payloads)
+    name = f"encode an entry of 20 segments ({size} bytes)"
+    return [
+        _row(name, encode_us, "µs", "SHA-256 of it", hash_us, encode_us / hash_us, "≤ 5 µs", encode_us <= 5)
+    ]
+
+
+def _appends(folder: Path, payloads: list[bytes], flush_us: float) -> list[dict[str, Any]]:
+    database = Database(folder / "append.db", [store.migrations])
+    writer = Writer(database, Log().append)
+    times = []
+    for payload in payloads[:SINGLE]:
+        begin = time.perf_counter()
+        writer.write_blocking(entries=[payload])
+        times.append((time.perf_counter() - begin) * 1e6)
+    single = statistics.median(times)
+    results = [
+        _row(
+            "one durable append, median",
+            single,
+            "µs",
+            "fdatasync of 4 KiB",
+            flush_us,
+            single / flush_us,
+            "≤ 1 ms",
+            single <= 1000,
+        )
+    ]
+    for group in GROUPS:
+        begin = time.perf_counter()
+        for low in range(0, len(payloads), group):
+            writer.write_blocking(entries=payloads[low : low + group])
+        rate = len(payloads) / (time.perf_counter() - begin)
+        plain = _plain_rate(folder, payloads, group)
+        name = f"durable appends in groups of {group}"
+        results.append(
+            _row(name, rate, "/s", "SQLite alone", plain, rate / plain, "≥ 50,000/s", rate >= 50_000)
+        )
+    writer.close()
+    return results
+
+
+def _plain_rate(folder: Path, payloads: list[bytes], group: int) -> float:
+    """The same rows, without hashes and without the writer's thread."""
+    connection = Database(folder / f"plain-{group}.db", []).connect()
+    connection.execute("CREATE TABLE plain (number INTEGER PRIMARY KEY, payload BLOB NOT NULL) STRICT")
+    begin = time.perf_counter()
+    for low in range(0, len(payloads), group):
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany(
+            "INSERT INTO plain (payload) VALUES (?)", [[p] for p in payloads[low : low + group]]
+        )
+        connection.execute("COMMIT")
+    seconds = time.perf_counter() - begin
+    connection.close()
+    return len(payloads) / seconds
+
+
+def _reading(folder: Path) -> list[dict[str, Any]]:
+    database = Database(folder / "read.db", [store.migrations])
+    writer = Writer(database, Log().append)
+    signer = Signer("bench.example/log", Ed25519PrivateKey.generate())
+    for low in range(0, ENTRIES, 20_000):
+        writer.write_blocking(
+            entries=[entry.encode(make(number)) for number in range(low, min(low + 20_000, ENTRIES))]
+        )
+        writer.write_blocking(lambda c: sign(c, signer))
+    connection = database.connect(read_only=True)
+    begin = time.process_time()
+    verify(connection, [signer.key])
+    verified = ENTRIES / (time.process_time() - begin)
+    begin = time.process_time()
+    scanned = sum(
+        len(payload or b"") for rows in store.scan(connection, 0, ENTRIES) for _, _, payload in rows
+    )
+    bare = ENTRIES / (time.process_time() - begin)
+    results = [
+        _row(
+            f"verify {ENTRIES:,} entries",
+            verified,
+            "/s a core",
+            "reading the rows",
+            bare,
+            verified / bare,
+            "≥ 300,000/s a core",
+            verified >= 300_000,
+        )
+    ]
+    begin = time.process_time()
+    search.rebuild(connection, writer)
+    indexing_us = (time.process_time() - begin) / ENTRIES * 1e6
+    results.append(
+        {
+            "name": f"index an entry, afterwards ({scanned // ENTRIES} bytes)",
+            "value": indexing_us,
+            "unit": "µs",
+        }
+    )
+    middle = make(ENTRIES // 2)
+    for name, wanted in {
+        "time range": Filter(
+            after=middle.time, before=entry.timestamp(START + dt.timedelta(milliseconds=ENTRIES // 2 + 500))
+        ),
+        "caller and purpose": Filter(caller="service-3", purpose="marketing"),
+        "segment, outcome, reason": Filter(
+            segment="retail/segment-7", outcome="member", withheld_by="CONSENT_MISSING"
+        ),
+        "no such kind": Filter(kinds=(Kind.SUBJECT_ERASED,)),
+        "subject": Filter(subject=middle.subject),
+    }.items():
+        took = _median_ms(lambda wanted=wanted: search.search(connection, wanted, count=50))
+        results.append(
+            {
+                "name": f"search {ENTRIES:,} entries: {name}",
+                "value": took,
+                "unit": "ms",
+                "budget": "≤ 100 ms",
+                "ok": took <= 100,
+            }
+        )
+    results.append(
+        {
+            "name": "prove an entry",
+            "value": _median_ms(lambda: proof.prove(connection, 12345, [signer.key])),
+            "unit": "ms",
+        }
+    )
+    connection.close()
+    writer.close()
+    return results
+
+
+def _median_ms(call: Any) -> float:
+    times = []
+    for _ in range(7):
+        begin = time.perf_counter()
+        call()
+        times.append((time.perf_counter() - begin) * 1e3)
+    return statistics.median(times)
