@@ -9,12 +9,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
 
-from segserver.cli._output import console, outcome_text, short_digest, table
+from segserver.cli._output import console, outcome_text, table, write_json
 from segserver.cli._population import population
 from segserver.cli._request import reason_of
 from segserver.cli._server import DEVELOPMENT_KEY, read_key
@@ -35,7 +35,14 @@ SHOWN_CUSTOMERS = {"analytics": 5, "marketing": 2}
 
 
 def run(
-    data_dir: Path, port: int, catalog_dir: Path | None, customers: int, seed: int, *, once: bool
+    data_dir: Path,
+    port: int,
+    catalog_dir: Path | None,
+    customers: int,
+    seed: int,
+    *,
+    once: bool,
+    as_json: bool,
 ) -> None:
     """Runs the demonstration; returns when it was interrupted, or with ``once`` after the answers.
 
@@ -47,14 +54,20 @@ def run(
     with _server(data_dir, port, catalog) as (process, address):
         with Client(address, api_key=read_key(data_dir / DEVELOPMENT_KEY)) as client:
             written = _fill(client, customers, seed)
+            answers = list(_answers(client, customers))
+        if as_json:
+            write_json({"address": address, "customers": written, "purposes": dict(answers)})
+        else:
             click.echo(f"{written} made-up customers in {data_dir}, catalog from {catalog}")
-            _show(client, customers)
+            for purpose, evaluations in answers:
+                _print(purpose, evaluations)
         if once:
             return
-        click.echo(f"Serving on {address} until you press Ctrl-C. In another terminal, try:")
+        click.echo(f"Serving on {address} until you press Ctrl-C. In another terminal, try:", err=as_json)
         click.echo(
             f"  segserver explain demo-0001 age/midlife --purpose analytics "
-            f"--address {address} --data-dir {data_dir}"
+            f"--address {address} --data-dir {data_dir}",
+            err=as_json,
         )
         process.wait()
         raise Unavailable("the server has ended", reason="SERVER_ENDED")
@@ -112,16 +125,17 @@ def _server(data_dir: Path, port: int, catalog: Path) -> Iterator[tuple[subproce
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """Lets SIGTERM end the block as Ctrl-C does."""
+    """Lets SIGTERM, and the end of the terminal, end the block as Ctrl-C does."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _address(process: subprocess.Popen[bytes], ready: Path, log: Path) -> str:
@@ -158,7 +172,8 @@ def _fill(client: Client, customers: int, seed: int) -> int:
     return written
 
 
-def _show(client: Client, customers: int) -> None:
+def _answers(client: Client, customers: int) -> Iterator[tuple[str, dict[str, Evaluation]]]:
+    """For each purpose, some customers with their evaluations."""
     available = {purpose.name for purpose in client.purposes()}
     shown = (
         SHOWN_CUSTOMERS if available.issuperset(SHOWN_CUSTOMERS) else dict.fromkeys(sorted(available)[:1], 5)
@@ -167,19 +182,18 @@ def _show(client: Client, customers: int) -> None:
         segments = [segment.id for segment in client.segments(purpose)]
         spread = segments[:: -(-len(segments) // SHOWN_SEGMENTS)]
         subjects = [f"demo-{number:04}" for number in range(1, min(customers, count) + 1)]
-        _print(purpose, subjects, client.evaluate_batch(subjects, purpose, spread))
+        evaluations: dict[str, Evaluation] = {}
+        for subject, answer in zip(subjects, client.evaluate_batch(subjects, purpose, spread), strict=True):
+            if isinstance(answer, SegserverError):
+                raise answer
+            evaluations[subject] = answer
+        yield purpose, evaluations
 
 
-def _print(purpose: str, subjects: Sequence[str], answers: Sequence[Evaluation | SegserverError]) -> None:
+def _print(purpose: str, evaluations: Mapping[str, Evaluation]) -> None:
     made = table("customer", "segment", "outcome", "reason", title=f"For {purpose}", whole="segment")
-    digest = ""
-    for subject, answer in zip(subjects, answers, strict=True):
-        if isinstance(answer, SegserverError):
-            raise answer
-        digest = answer.catalog_digest
-        for index, result in enumerate(answer.results):
+    for subject, evaluation in evaluations.items():
+        for index, result in enumerate(evaluation.results):
             name = subject if index == 0 else ""
             made.add_row(name, result.segment, outcome_text(result.outcome), reason_of(result))
-    out = console()
-    out.print(made)
-    out.print(f"catalog {short_digest(digest)}")
+    console().print(made)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from segserver.cli._output import json_option
 from segserver.cli._server import data_dir_option
 
 DEFAULT_PORT = 50051
@@ -29,8 +30,9 @@ DEFAULT_PORT = 50051
 )
 @click.option("--customers", type=click.IntRange(1, 100_000), default=500, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="Another number makes other customers.")
+@json_option
 def command(
-    once: bool, data_dir: Path, port: int, catalog_dir: Path | None, customers: int, seed: int
+    once: bool, data_dir: Path, port: int, catalog_dir: Path | None, customers: int, seed: int, as_json: bool
 ) -> None:
     """Starts a server with sample customers, evaluates some of them, and goes on serving until interrupted.
 
@@ -43,4 +45,4 @@ def command(
     """
     from segserver.cli._demonstration import run
 
-    run(data_dir, port, catalog_dir, customers, seed, once=once)
+    run(data_dir, port, catalog_dir, customers, seed, once=once, as_json=as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -32,7 +33,21 @@ def test_once_prints_answers_and_ends(tmp_path):
     assert max(map(len, done.stdout.splitlines()[1:])) <= 80
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_answers_as_json(tmp_path):
+    done = demo(tmp_path, "--once", "--port", "0", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert found["customers"] == 20
+    outcomes = {
+        result["outcome"]
+        for evaluation in found["purposes"]["marketing"].values()
+        for result in evaluation["results"]
+    }
+    assert "WITHHELD" in outcomes
+    assert "MEMBER" not in outcomes
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_serves_on_until_it_is_interrupted(tmp_path, number):
     process = subprocess.Popen(  # noqa: S603
         command(tmp_path, "--port", "0"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
