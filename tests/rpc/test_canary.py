@@ -1,0 +1,181 @@
+"""Marked ids and values go through every call and every error; then every byte written is searched."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+
+import pytest
+import structlog
+from google.protobuf.message_factory import GetMessageClass
+from servers import open_engine, plugins, running
+
+from segserver.client import calls
+from segserver.errors import SegserverError
+from segserver.model import SubjectId
+from segserver.rpc.permissions import PERMISSIONS
+from segserver.strategies import hookimpl
+from segserver.strategies.api import Attribute, Segment, Strategy, Trait
+from segserver.v1 import (
+    catalog_service_pb2,
+    consent_service_pb2,
+    privacy_service_pb2,
+    profile_service_pb2,
+    segmentation_service_pb2,
+)
+
+MARK = "kanarienvogel"
+NUMBER = 7_041_776_041
+"""Marked, too: it must stand nowhere as digits."""
+
+CATALOG = """
+purposes:
+  care: {legal_basis: contract, categories: [demographic, contact, behavioral]}
+  marketing: {legal_basis: consent, categories: [demographic]}
+attributes:
+  mail: {type: string, category: contact}
+  income: {type: int, category: demographic}
+segments:
+  - {id: people/rich, rule: income > 1000}
+"""
+SUBJECTS = [
+    SubjectId("customer", f"{MARK}-id"),
+    SubjectId("email", f"{MARK}@{MARK}.example"),
+    SubjectId("phone", "+442079460018"),
+]
+PHONE = "2079460018"
+
+
+def explode(value: str) -> str:
+    raise RuntimeError(f"plugin sees {value}")
+
+
+class Raising:
+    """A plugin whose code puts the value into its exception."""
+
+    @hookimpl
+    def segserver_strategies(self):
+        yield Strategy(
+            name="raising",
+            version="1.0.0",
+            attributes=[Attribute("secret", "string", category="behavioral")],
+            traits=[Trait("boom", "string", reads=["secret"], function=explode)],
+            segments=[Segment("raising/any", rule='raising.boom == "x"')],
+        )
+
+
+@pytest.fixture
+def written(caplog, capfd):
+    """What was logged or printed until now, by structlog and by the standard library."""
+    caplog.set_level(logging.DEBUG)
+    with structlog.testing.capture_logs() as logs:
+
+        def everything() -> str:
+            out, err = capfd.readouterr()
+            return out + err + caplog.text + repr(logs)
+
+        yield everything
+
+
+async def attempt(awaitable, errors: list[str]) -> None:
+    """Waits for a call; of an error, keeps all that a caller can see."""
+    try:
+        await awaitable
+    except SegserverError as error:
+        shown = [error.message, error.reason, error.metadata, error.violations, error.__cause__]
+        errors.append(repr(shown))
+
+
+async def every_call(client, subject: SubjectId, errors: list[str]) -> None:
+    values = {"mail": f"{MARK}-value", "income": NUMBER, "secret": f"{MARK}-secret"}
+    later = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
+    calls = [
+        client.upsert_profile(subject, values),
+        client.upsert_profile(subject, {"income": f"{MARK}-type"}),
+        client.upsert_profile(subject, {"mail": f"{MARK}" * 20_000}),
+        client.evaluate(subject, "care"),
+        client.evaluate(subject, "marketing", attributes={"mail": f"{MARK}-brought"}),
+        client.evaluate(subject, "care", attributes={"income": f"{MARK}-type"}),
+        client.evaluate(subject, "care", ["people/none"]),
+        client.explain(subject, "care", "people/rich"),
+        client.explain(subject, "care", "raising/any"),
+        client.get_profile(subject),
+        client.record_consent(subject, "marketing", method=f"{MARK}-method", notice_version=f"{MARK}-notice"),
+        client.record_consent(subject, "marketing", at=later),
+        client.record_consent(subject, "marketing", method=f"{MARK}\n"),
+        client.record_consent_receipt(subject, json.dumps({"name": f"{MARK}-receipt"})),
+        client.withdraw_consent(subject, "marketing", method=f"{MARK}-method"),
+        client.record_objection(subject, method=f"{MARK}-method", reason=f"{MARK}-reason"),
+        client.record_privacy_signal(subject, "gpc", method=f"{MARK}-method"),
+        client.consents(subject),
+        client.consent_history(subject),
+        client.add_alias(subject, SubjectId("customer", f"{MARK}-alias")),
+        client.restrict_subject(subject, reason=f"{MARK}-reason"),
+        client.export_subject(subject),
+        client.import_subject(subject, f'{{"{MARK}": 1}}'.encode()),
+        client.open_request(subject, "access"),
+        client.evaluate(SubjectId("phone", f"{MARK}-phone"), "care"),
+        client.evaluate(SubjectId("email", f"{MARK}-mail"), "care"),
+        client.erase_subject(subject),
+        client.get_profile(subject),
+    ]
+    for call in calls:
+        await attempt(call, errors)
+
+
+async def test_no_id_and_no_value_is_ever_written_in_clear(tmp_path, written):
+    engine = open_engine(tmp_path, {"catalog.yaml": CATALOG}, plugins(Raising()), reflection=True)
+    errors: list[str] = []
+    files = b""
+    async with running(engine) as server:
+        for subject in SUBJECTS:
+            await every_call(server.client(), subject, errors)
+            files += everything_in(tmp_path)
+        stranger = server.client("wrong key")
+        await attempt(stranger.evaluate(SUBJECTS[0], "care"), errors)
+        await malformed_calls(server, errors)
+    files += everything_in(tmp_path)
+    shown = [*errors, *written().splitlines()]
+    assert len(errors) >= 3 * 9
+    for mark in (MARK, str(NUMBER), PHONE):
+        assert [text for text in shown if mark in text] == []
+        assert mark.encode() not in files
+    assert MARK not in " ".join(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+
+
+def everything_in(folder) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+async def malformed_calls(server, errors: list[str]) -> None:
+    """Every method there is, with a marked subject, marked bytes, and text that means nothing."""
+    client = server.client()
+    modules = (
+        catalog_service_pb2,
+        consent_service_pb2,
+        privacy_service_pb2,
+        profile_service_pb2,
+        segmentation_service_pb2,
+    )
+    methods = {
+        f"/{service.full_name}/{method.name}": method
+        for module in modules
+        for service in module.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+    }
+    assert set(methods) == set(PERMISSIONS)
+    for path, method in sorted(methods.items()):
+        message = GetMessageClass(method.input_type)()
+        for field in message.DESCRIPTOR.fields:
+            if field.is_repeated:
+                continue
+            if field.type == field.TYPE_STRING:
+                setattr(message, field.name, "text")
+            elif field.type == field.TYPE_BYTES:
+                setattr(message, field.name, f"{MARK}-field".encode())
+            elif field.message_type is not None and field.message_type.name == "SubjectId":
+                getattr(message, field.name).id = f"{MARK}-subject"
+        service, name = path[1:].split("/")
+        call = calls.Call(service, name, message, GetMessageClass(method.output_type), lambda reply: reply)
+        await attempt(client.send(call), errors)
