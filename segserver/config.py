@@ -69,6 +69,8 @@ class Config(_Section):
     """Serve the gRPC reflection service."""
     phone_region: str = Field("", pattern=r"^([A-Z]{2})?$")
     """The region of phone numbers given without a country code (ISO 3166-1 alpha-2); empty refuses them."""
+    key_provider: str = "file"
+    """Who keeps the keyring: the file in ``data_dir``, or what a plugin brings under this name."""
     controller: ControllerSettings = ControllerSettings()
     limits: Limits = Limits()
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,7 +15,30 @@ from segserver.cli._output import console, json_option, table, write_json
 from segserver.cli._server import data_dir_option
 
 if TYPE_CHECKING:
+    from segserver.config import Config
     from segserver.engine.keys import KeyDesk
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _installation(command: F) -> F:
+    """Adds ``--data-dir`` and ``--key-provider``; the command gets ``config``."""
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, data_dir: Path, key_provider: str, **rest: Any) -> Any:
+        from segserver.config import Config
+
+        return command(*args, config=Config(data_dir=data_dir, key_provider=key_provider), **rest)
+
+    provider = click.option(
+        "--key-provider",
+        envvar="SEGSERVER_KEY_PROVIDER",
+        default="file",
+        show_default=True,
+        help="Who keeps the keyring: the file, or what a plugin brings.",
+    )
+    return data_dir_option(provider(wrapper))  # type: ignore[return-value]  # the same command, with other parameters
 
 
 @click.group("keys")
@@ -28,33 +52,32 @@ def command() -> None:
 
 
 @command.command("init")
-@data_dir_option
-def init(data_dir: Path) -> None:
+@_installation
+def init(config: Config) -> None:
     """Make the keyring of a new installation. Back it up: without it, nothing that is stored can be read.
 
     \b
     Example:
       segserver keys init --data-dir /var/lib/segserver
     """
-    from segserver.config import Config
     from segserver.engine.keys import create_keyring
+    from segserver.strategies.manager import load
 
-    config = Config(data_dir=data_dir)
-    create_keyring(config)
-    click.echo(f"made {config.keyring_path}; keep a copy of it in a safe place")
+    create_keyring(config, load())
+    click.echo("made the keyring; keep a copy of it in a safe place")
 
 
 @command.command("status")
-@data_dir_option
+@_installation
 @json_option
-def status(data_dir: Path, as_json: bool) -> None:
+def status(config: Config, as_json: bool) -> None:
     """Show every version of the key-encryption key, and how many data keys are wrapped under it.
 
     \b
     Example:
       segserver keys status --json
     """
-    with _desk(data_dir) as desk:
+    with _desk(config) as desk:
         versions = desk.status()
     if as_json:
         write_json([dataclasses.asdict(version) for version in versions])
@@ -66,44 +89,44 @@ def status(data_dir: Path, as_json: bool) -> None:
 
 
 @command.command("rotate")
-@data_dir_option
-def rotate(data_dir: Path) -> None:
+@_installation
+def rotate(config: Config) -> None:
     """Make a new current version, and wrap every data key again. May be stopped: 'keys rewrap' goes on.
 
     \b
     Example:
       segserver keys rotate
     """
-    with _desk(data_dir) as desk:
+    with _desk(config) as desk:
         version = desk.rotate()
         click.echo(f"version {version} is the current one")
         _rewrap(desk)
 
 
 @command.command("rewrap")
-@data_dir_option
-def rewrap(data_dir: Path) -> None:
+@_installation
+def rewrap(config: Config) -> None:
     """Wrap the data keys again that are not under the current version yet.
 
     \b
     Example:
       segserver keys rewrap
     """
-    with _desk(data_dir) as desk:
+    with _desk(config) as desk:
         _rewrap(desk)
 
 
 @command.command("retire")
 @click.argument("version", type=click.IntRange(min=1))
-@data_dir_option
-def retire(version: int, data_dir: Path) -> None:
+@_installation
+def retire(version: int, config: Config) -> None:
     """Remove an old version that no data key is wrapped under. Backups that need it can't be read any more.
 
     \b
     Example:
       segserver keys retire 1
     """
-    with _desk(data_dir) as desk:
+    with _desk(config) as desk:
         desk.retire(version)
     click.echo(f"version {version} is retired")
 
@@ -116,17 +139,18 @@ def _rewrap(desk: KeyDesk) -> None:
 
 
 @contextmanager
-def _desk(data_dir: Path) -> Iterator[KeyDesk]:
-    from segserver.config import Config
+def _desk(config: Config) -> Iterator[KeyDesk]:
     from segserver.engine.build import system_clock_us
     from segserver.engine.keys import KeyDesk
     from segserver.engine.store import open_store
+    from segserver.strategies.manager import load
 
-    config = Config(data_dir=data_dir)
     if not config.database_path.exists():
-        raise click.ClickException(f"{data_dir} holds no database; start 'segserver serve' on it first")
+        raise click.ClickException(
+            f"{config.data_dir} holds no database; start 'segserver serve' on it first"
+        )
     store = open_store(config)
     try:
-        yield KeyDesk(config, store, system_clock_us)
+        yield KeyDesk(config, load(), store, system_clock_us)
     finally:
         store.close()

@@ -11,6 +11,7 @@ from segserver import __version__
 from segserver.audit.entry import Entry, Kind, encode, timestamp
 from segserver.catalog import Catalog, read_directory
 from segserver.config import Config
+from segserver.engine.audit import AuditDesk, log_signer
 from segserver.engine.callers import CallerDesk, Callers, hash_key
 from segserver.engine.catalogs import Catalogs
 from segserver.engine.compare import Comparer
@@ -26,7 +27,8 @@ from segserver.errors import Conflict, FailedPrecondition, Unavailable
 from segserver.model import Role
 from segserver.privacy.consent import Consents
 from segserver.privacy.gate import Gate
-from segserver.privacy.keyring import Keyring, check_keyring, create_file, load_file, new_keyring
+from segserver.privacy.keyring import Keyring, check_keyring, new_keyring
+from segserver.privacy.keys import FILE_PROVIDER, KeyProvider, choose
 from segserver.privacy.primitives import derive
 from segserver.privacy.profiles import Profiles
 from segserver.privacy.pseudonyms import Pseudonyms
@@ -65,6 +67,7 @@ class Engine:
     profiles: ProfileDesk
     consents: ConsentDesk
     rights: RightsDesk
+    audit: AuditDesk
     store: Store
     now_us: Callable[[], int]
 
@@ -88,7 +91,8 @@ class Engine:
         await self._record(Kind.SERVER_STOPPED, "", "OK", {"version": __version__})
 
     def close(self) -> None:
-        """Finishes what was submitted to the store, and closes it."""
+        """Finishes what was submitted to the store, signs the log, and closes them."""
+        self.audit.close()
         self.store.close()
 
     async def _record(self, kind: Kind, caller: str, result: str, details: dict[str, str]) -> None:
@@ -112,7 +116,8 @@ def build(
     for a store that can't be used."""
     plugins = load(strict=config.strict) if installed is None else installed
     documents = None if config.catalog_dir is None else read_directory(config.catalog_dir)
-    keyring = _keyring(config)
+    provider = choose(config.key_provider, config.keyring_path, plugins.key_providers)
+    keyring = _keyring(config, provider)
     store = open_store(config)
     reader, writer = store.reader, store.writer
     try:
@@ -120,7 +125,7 @@ def build(
         if config.dev:
             _ensure_dev_caller(config, reader, writer, now_us)
         pseudonyms = Pseudonyms(keyring, default_region=config.phone_region)
-        vault = Vault(keyring, lambda: load_file(config.keyring_path))
+        vault = Vault(keyring, provider.load)
         keeper = Profiles(vault, Subjects())
 
         def serve(catalog: Catalog, row: CatalogRow) -> Serving:
@@ -146,6 +151,7 @@ def build(
             ),
             consents=consents,
             rights=rights,
+            audit=AuditDesk(store, pseudonyms, keeper, log_signer(keyring), now_us),
             store=store,
             now_us=now_us,
         )
@@ -188,7 +194,7 @@ def _privacy(
     return consents, rights
 
 
-def _keyring(config: Config) -> Keyring:
+def _keyring(config: Config, provider: KeyProvider) -> Keyring:
     """The keyring; for development, a new one where there is neither keyring nor database."""
     try:
         config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -197,9 +203,10 @@ def _keyring(config: Config) -> Keyring:
             f"the data directory {config.data_dir} can't be made: {error.strerror}",
             reason="STORE_UNAVAILABLE",
         ) from error
-    if config.dev and not config.keyring_path.exists() and not config.database_path.exists():
-        create_file(config.keyring_path, new_keyring())
-    return load_file(config.keyring_path)
+    is_file = provider.name == FILE_PROVIDER
+    if config.dev and is_file and not config.keyring_path.exists() and not config.database_path.exists():
+        provider.create(new_keyring())
+    return provider.load()
 
 
 def _check_keys(keyring: Keyring, reader: Connection, writer: Writer) -> None:

@@ -9,34 +9,35 @@ from segserver.config import Config
 from segserver.engine.store import Store
 from segserver.errors import FailedPrecondition
 from segserver.privacy.keyring import check_keyring, new_keyring
-from segserver.privacy.keys import Keys, KeyStatus, file_provider
+from segserver.privacy.keys import KeyProvider, Keys, KeyStatus, choose
 from segserver.privacy.vault import Vault
 from segserver.rules.times import to_datetime
 from segserver.storage.sqlite.subjects import Subjects
+from segserver.strategies.manager import Installed
 
 OPERATOR = "operator"
 
 
-def create_keyring(config: Config) -> None:
+def create_keyring(config: Config, installed: Installed) -> None:
     """Makes the keyring of a new installation.
 
     Raises :class:`Conflict` when there is a keyring, and :class:`FailedPrecondition` when there is a
     database: its data are sealed under keys that are missing, and new ones would not open them.
     """
-    if config.database_path.exists() and not config.keyring_path.exists():
+    if config.database_path.exists():
         raise FailedPrecondition(
-            "there is a database without its keyring: restore its backup; a new keyring would open nothing",
+            "there is a database already: restore its keyring from the backup; a new one would open nothing",
             reason="KEYRING_MISSING",
         )
     config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file_provider(config.keyring_path).create(new_keyring())
+    _provider(config, installed).create(new_keyring())
 
 
 class KeyDesk:
     """Rotates, wraps again and retires, on an open store."""
 
-    def __init__(self, config: Config, store: Store, now_us: Callable[[], int]) -> None:
-        provider = file_provider(config.keyring_path)
+    def __init__(self, config: Config, installed: Installed, store: Store, now_us: Callable[[], int]) -> None:
+        provider = _provider(config, installed)
         keyring = provider.load()
         subjects = Subjects()
         check_keyring(keyring, subjects.key_checks(store.reader))
@@ -75,3 +76,7 @@ class KeyDesk:
                 details={"version": str(version)},
             )
         )
+
+
+def _provider(config: Config, installed: Installed) -> KeyProvider:
+    return choose(config.key_provider, config.keyring_path, installed.key_providers)

@@ -11,7 +11,7 @@ second.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from segserver.privacy.keyring import Keyring, create_file, load_file, replace_f
 from segserver.privacy.vault import Vault
 from segserver.storage.sqlite.database import Connection
 from segserver.storage.sqlite.subjects import Subjects
+
+FILE_PROVIDER = "file"
+"""The name of the server's own provider."""
 
 REWRAP_ROWS = 500
 """Rows in one transaction: about 5 ms, so that the writer's other callers hardly wait."""
@@ -45,11 +48,25 @@ class KeyProvider:
 def file_provider(path: Path) -> KeyProvider:
     """The keyring in a file that only its owner can read."""
     return KeyProvider(
-        "file",
+        FILE_PROVIDER,
         lambda keyring: create_file(path, keyring),
         lambda: load_file(path),
         lambda keyring: replace_file(path, keyring),
     )
+
+
+def choose(name: str, path: Path, others: Iterable[KeyProvider]) -> KeyProvider:
+    """The provider of this name: the file at ``path``, or one of ``others``. Raises
+    :class:`FailedPrecondition`.
+    """
+    providers = {provider.name: provider for provider in (*others, file_provider(path))}
+    if name not in providers:
+        raise FailedPrecondition(
+            f"no plugin brings the key provider {name}; there are {', '.join(sorted(providers))}",
+            reason="KEY_PROVIDER_UNKNOWN",
+            metadata={"key_provider": name},
+        )
+    return providers[name]
 
 
 @dataclass(frozen=True, slots=True)

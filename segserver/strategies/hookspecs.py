@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from segserver.privacy.keys import KeyProvider
 from segserver.strategies import hookspec
 from segserver.strategies.api import Function, Strategy
 
@@ -32,4 +33,19 @@ def segserver_functions() -> Iterable[Function]:  # type: ignore[empty-body]
         @hookimpl
         def segserver_functions():
             yield Function("luhn_valid(string) -> bool", luhn_valid)
+    """
+
+
+@hookspec
+def segserver_key_providers() -> Iterable[KeyProvider]:  # type: ignore[empty-body]
+    """Yields ways to keep the keyring elsewhere than in a file; the setting ``key_provider`` chooses one by
+    its name.
+
+    :func:`segserver.privacy.testing.check_key_provider` checks that one keeps its contract.
+
+    Example::
+
+        @hookimpl
+        def segserver_key_providers():
+            yield KeyProvider("vault", create=store_first, load=fetch, replace=store_again)
     """

@@ -18,6 +18,7 @@ from typing import TypeVar
 import pluggy
 
 from segserver.errors import Conflict, FailedPrecondition, InvalidInput
+from segserver.privacy.keys import FILE_PROVIDER, KeyProvider
 from segserver.rules.functions import table_of
 from segserver.strategies import PROJECT, contract, hookspecs
 from segserver.strategies.api import Function, Strategy
@@ -83,6 +84,7 @@ class Installed:
 
     strategies: tuple[InstalledStrategy, ...] = ()
     functions: tuple[InstalledFunction, ...] = ()
+    key_providers: tuple[KeyProvider, ...] = ()
     quarantined: tuple[Quarantined, ...] = ()
 
     def strategy(self, name: str) -> InstalledStrategy | None:
@@ -97,10 +99,12 @@ class _Plugin:
     origin: Origin
     strategies: tuple[Strategy, ...]
     functions: tuple[Function, ...]
+    key_providers: tuple[KeyProvider, ...]
 
     def names(self) -> Iterator[str]:
         yield from (f"strategy {strategy.name}" for strategy in self.strategies)
         yield from (f"function {function_name(function)}" for function in self.functions)
+        yield from (f"key provider {provider.name}" for provider in self.key_providers)
 
 
 def function_name(function: Function) -> str:
@@ -139,6 +143,9 @@ def load(
             InstalledStrategy(s, plugin.origin) for plugin in usable for s in plugin.strategies
         ),
         functions=_sorted(InstalledFunction(f, plugin.origin) for plugin in usable for f in plugin.functions),
+        key_providers=tuple(
+            sorted((p for plugin in usable for p in plugin.key_providers), key=lambda provider: provider.name)
+        ),
         quarantined=tuple(sorted(quarantined, key=lambda q: (q.origin.plugin, q.origin.distribution))),
     )
 
@@ -172,6 +179,7 @@ def _load(origin: Origin, source: EntryPoint | object) -> _Plugin:
         origin,
         strategies=tuple(s for yielded in manager.hook.segserver_strategies() for s in yielded),
         functions=tuple(f for yielded in manager.hook.segserver_functions() for f in yielded),
+        key_providers=tuple(p for yielded in manager.hook.segserver_key_providers() for p in yielded),
     )
     if problems := list(_problems(plugin)):
         raise _NotAPluginError("; ".join(problems))
@@ -185,9 +193,16 @@ def _problems(plugin: _Plugin) -> Iterator[str]:
         for function in plugin.functions
         if not isinstance(function, Function)
     ]
+    found += [
+        f"the hook yielded {type(provider).__name__}, not KeyProvider"
+        for provider in plugin.key_providers
+        if not isinstance(provider, KeyProvider)
+    ]
     if found:
         yield from found
         return
+    if any(provider.name == FILE_PROVIDER for provider in plugin.key_providers):
+        yield f"it defines key provider {FILE_PROVIDER}, which is the server's own"
     table_of(plugin.functions)
     for strategy in plugin.strategies:
         if contract.takes_defaults(strategy):

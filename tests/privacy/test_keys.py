@@ -4,7 +4,7 @@ import pytest
 
 from segserver.errors import Conflict, FailedPrecondition
 from segserver.privacy.keyring import Keyring, check_keyring, load_file, new_keyring
-from segserver.privacy.keys import REWRAP_ROWS, KeyProvider, Keys, KeyStatus, file_provider
+from segserver.privacy.keys import REWRAP_ROWS, KeyProvider, Keys, KeyStatus, choose, file_provider
 from segserver.privacy.profiles import Profiles
 from segserver.privacy.testing import check_key_provider
 from segserver.privacy.vault import Vault
@@ -184,3 +184,13 @@ def test_the_conformance_check_finds_a_broken_provider(fault):
     memory = Memory(fault)
     with pytest.raises(AssertionError):
         check_key_provider(KeyProvider("memory", memory.create, memory.load, memory.replace))
+
+
+def test_a_provider_is_chosen_by_its_name(tmp_path):
+    memory = Memory()
+    other = KeyProvider("memory", memory.create, memory.load, memory.replace)
+    assert choose("memory", tmp_path / "keyring.json", [other]) is other
+    assert choose("file", tmp_path / "keyring.json", [other]).name == "file"
+    with pytest.raises(FailedPrecondition, match="file, memory") as caught:
+        choose("cloud", tmp_path / "keyring.json", [other])
+    assert caught.value.reason == "KEY_PROVIDER_UNKNOWN"

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from segserver.privacy.keys import KeyProvider
 from segserver.strategies import PROJECT, api, hookimpl, hookspecs
 from segserver.strategies.manager import load
 
@@ -21,7 +22,11 @@ HOOKS = [
 
 
 def test_there_are_hooks():
-    assert [hook.__name__ for hook in HOOKS] == ["segserver_strategies", "segserver_functions"]
+    assert [hook.__name__ for hook in HOOKS] == [
+        "segserver_strategies",
+        "segserver_functions",
+        "segserver_key_providers",
+    ]
 
 
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.__name__)
@@ -29,11 +34,12 @@ def test_a_hook_says_what_it_is_with_an_example_that_loads(hook):
     before, marker, example = inspect.getdoc(hook).partition("Example::\n")
     assert before.strip()
     assert marker
-    names = {**vars(api), "hookimpl": hookimpl, "luhn_valid": lambda text: True}
+    names = {**vars(api), "hookimpl": hookimpl, "luhn_valid": lambda text: True, "KeyProvider": KeyProvider}
+    names |= dict.fromkeys(("store_first", "fetch", "store_again"), lambda *_: None)
     exec(textwrap.dedent(example), names)  # noqa: S102 - our own documentation
     plugin = SimpleNamespace(__name__="example", **{hook.__name__: names[hook.__name__]})
     installed = load([], [plugin], strict=True)
-    assert installed.strategies or installed.functions
+    assert installed.strategies or installed.functions or installed.key_providers
 
 
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.__name__)

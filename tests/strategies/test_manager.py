@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from segserver.errors import FailedPrecondition
+from segserver.privacy.keys import KeyProvider
 from segserver.strategies import hookimpl
 from segserver.strategies.api import Attribute, Function, Segment, Settings, Strategy, Trait
 from segserver.strategies.manager import Installed, load
@@ -252,3 +253,33 @@ def test_loading_twice_shares_nothing():
     strategy = plugin(Strategy(name="s", version="1"))
     assert load([], [strategy]) == load([], [strategy])
     assert load([]) == Installed()
+
+
+def providing(*providers: object, name: str = "keys") -> object:
+    """A plugin in memory that yields these key providers."""
+
+    @hookimpl
+    def segserver_key_providers() -> object:
+        yield from providers
+
+    return SimpleNamespace(__name__=name, segserver_key_providers=segserver_key_providers)
+
+
+def provider(name: str) -> KeyProvider:
+    return KeyProvider(name, create=lambda keyring: None, load=lambda: None, replace=lambda keyring: None)
+
+
+def test_key_providers_are_sorted_and_a_wrong_one_is_quarantined():
+    sound = [provider("vault"), provider("cloud")]
+    assert [p.name for p in load([], [providing(*sound)]).key_providers] == ["cloud", "vault"]
+    for wrong, expected in [
+        ([provider("vault"), "text"], "the hook yielded str, not KeyProvider"),
+        ([provider("file")], "it defines key provider file, which is the server's own"),
+        ([provider("vault"), provider("vault")], "it defines key provider vault twice"),
+    ]:
+        installed = load([], [providing(*wrong)])
+        assert installed.key_providers == ()
+        assert installed.quarantined[0].reason == expected
+    clash = load([], [providing(provider("vault"), name="a"), providing(provider("vault"), name="b")])
+    assert clash.key_providers == ()
+    assert len(clash.quarantined) == 2
