@@ -206,7 +206,7 @@ def _reading(folder: Path) -> list[dict[str, Any]]:
             segment="retail/segment-7", outcome="member", withheld_by="CONSENT_MISSING"
         ),
         "no such kind": Filter(kinds=(Kind.SUBJECT_ERASED,)),
-        "subject": Filter(subject=middle.subject),
+        "subject": Filter(subjects=(middle.subject,)),
     }.items():
         took = _median_ms(lambda wanted=wanted: search.search(connection, wanted, count=50))
         results.append(

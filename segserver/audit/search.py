@@ -39,7 +39,8 @@ class Filter:
 
     ``after`` is inclusive and ``before`` exclusive, both as :func:`segserver.audit.entry.timestamp` writes
     times. A ``segment`` is found with any outcome, or with ``outcome`` when that is given; an answer about
-    a whole catalog counts as an answer about each segment. ``subject`` is an audit token.
+    a whole catalog counts as an answer about each segment. ``subjects`` are audit tokens, of which an entry
+    has one.
     """
 
     after: str = ""
@@ -51,7 +52,7 @@ class Filter:
     outcome: str = ""
     withheld_by: str = ""
     result: str = ""
-    subject: str = ""
+    subjects: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.outcome and self.outcome not in OUTCOMES:
@@ -69,7 +70,7 @@ class Filter:
             and (not self.purpose or entry.purpose == self.purpose)
             and (not self.withheld_by or self.withheld_by in entry.withheld)
             and (not self.result or entry.result == self.result)
-            and (not self.subject or entry.subject == self.subject)
+            and (not self.subjects or entry.subject in self.subjects)
             and self._matches_segments(entry)
         )
 
@@ -108,6 +109,7 @@ class Found:
     """One entry with its place in the log."""
 
     log_index: int
+    payload: bytes
     entry: Entry
 
 
@@ -141,7 +143,7 @@ def stats(connection: Connection, wanted: Filter) -> dict[str, Counter[str]]:
     with store.reading():
         size, _ = read_head(connection)
         masks: dict[int, int] = {}
-        if not wanted.subject and not (wanted.segment and wanted.outcome):  # else the index is not exact
+        if not wanted.subjects and not (wanted.segment and wanted.outcome):  # else the index is not exact
             inside = log_index.blocks_inside(connection, wanted.after, wanted.before)
             masks = {block: mask for block, mask in _candidates(connection, wanted, size) if block in inside}
         for name, counter in counts.items():
@@ -184,7 +186,7 @@ def _matching(
         for rows in store.scan(connection, max(indexed, high - store.SCAN_ROWS), high):
             for number, _, payload in reversed(rows):
                 if payload is not None and wanted.matches(entry := decode(payload)):
-                    yield Found(number, entry)
+                    yield Found(number, payload, entry)
     for block, candidates in _candidates(connection, wanted, stop):
         mask = 0 if block in counted else candidates
         while mask:
@@ -193,7 +195,7 @@ def _matching(
             number = block * BLOCK_ENTRIES + position
             row = store.payload(connection, number)
             if row is not None and row[0] is not None and wanted.matches(entry := decode(row[0])):
-                yield Found(number, entry)
+                yield Found(number, row[0], entry)
 
 
 def _candidates(connection: Connection, wanted: Filter, stop: int) -> Iterator[tuple[int, int]]:
@@ -207,9 +209,9 @@ def _candidates(connection: Connection, wanted: Filter, stop: int) -> Iterator[t
     for group in groups:
         having = set().union(*(log_index.blocks_with(connection, term) for term in group))
         blocks = [block for block in blocks if block in having]
-    by_subject = _by_subject(connection, wanted.subject, stop) if wanted.subject else {}
+    by_subject = _by_subject(connection, wanted.subjects, stop) if wanted.subjects else {}
     for block in blocks:
-        mask = by_subject.get(block, 0) if wanted.subject else ALL
+        mask = by_subject.get(block, 0) if wanted.subjects else ALL
         if (block + 1) * BLOCK_ENTRIES > stop:
             mask &= (1 << (stop - block * BLOCK_ENTRIES)) - 1
         for group in groups:
@@ -223,17 +225,18 @@ def _candidates(connection: Connection, wanted: Filter, stop: int) -> Iterator[t
             yield block, mask
 
 
-def _by_subject(connection: Connection, subject: str, stop: int) -> dict[int, int]:
-    """The positions whose fingerprint is this subject's, by block."""
-    mark = fingerprint(subject)
+def _by_subject(connection: Connection, subjects: Sequence[str], stop: int) -> dict[int, int]:
+    """The positions whose fingerprint is one of these subjects', by block."""
+    marks = [fingerprint(subject) for subject in subjects]
     found: dict[int, int] = {}
     for block, stored in log_index.fingerprints(connection):
-        place = stored.find(mark)
         mask = 0
-        while place >= 0:
-            if place % FINGERPRINT_BYTES == 0:
-                mask |= 1 << (place // FINGERPRINT_BYTES)
-            place = stored.find(mark, place + 1)
+        for mark in marks:
+            place = stored.find(mark)
+            while place >= 0:
+                if place % FINGERPRINT_BYTES == 0:
+                    mask |= 1 << (place // FINGERPRINT_BYTES)
+                place = stored.find(mark, place + 1)
         if mask and block * BLOCK_ENTRIES < stop:
             found[block] = mask
     return found

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import grpc
 
-from segserver.client import calls, catalog_calls, privacy_calls
+from segserver.client import audit_calls, calls, catalog_calls, privacy_calls
 from segserver.client.calls import Call, Listing
 from segserver.client.connection import Connection
 from segserver.client.failures import error_of
@@ -108,6 +108,13 @@ class AsyncClient:
     ask_identification = _sending(privacy_calls.ask_identification)
     approve_identification = _sending(privacy_calls.approve_identification)
     processing_record = _sending(privacy_calls.processing_record)
+    audit_entries = _listing(audit_calls.audit_entries)
+    export_audit = _listing(audit_calls.export_audit)
+    audit_entry = _sending(audit_calls.audit_entry)
+    audit_stats = _sending(audit_calls.audit_stats)
+    prove_entry = _sending(audit_calls.prove_entry)
+    audit_checkpoint = _sending(audit_calls.audit_checkpoint)
+    prune_audit = _sending(audit_calls.prune_audit)
 
     async def send(self, call: Call[T]) -> T:
         """Sends a call made by a function of :mod:`segserver.client.calls`, and reads the reply."""

@@ -38,6 +38,15 @@ _SERVICES: Mapping[str, Mapping[str, frozenset[Role]]] = {
         "GetConsents": _READERS,
         "ListConsentHistory": _READERS,
     },
+    "AuditService": {
+        "SearchEntries": _OFFICERS,
+        "GetEntry": _OFFICERS,
+        "GetStats": _OFFICERS,
+        "ExportEntries": _OFFICERS,
+        "ProveEntry": _OFFICERS,
+        "GetCheckpoint": _EVERYBODY,
+        "PruneEntries": _OFFICERS,
+    },
     "PrivacyService": {
         "ExportSubject": _OFFICERS,
         "ImportSubject": _OFFICERS,

@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 
 from segserver.engine import Engine
 from segserver.errors import Unavailable
+from segserver.rpc.audit import AuditServicer
 from segserver.rpc.catalog import CatalogServicer
 from segserver.rpc.consent import ConsentServicer
 from segserver.rpc.handler import Load, service_handler
@@ -20,6 +21,7 @@ from segserver.rpc.privacy import PrivacyServicer
 from segserver.rpc.profiles import ProfileServicer
 from segserver.rpc.segmentation import SegmentationServicer
 from segserver.v1 import (
+    audit_service_pb2,
     catalog_service_pb2,
     consent_service_pb2,
     privacy_service_pb2,
@@ -56,6 +58,7 @@ class Server:
             consent_service_pb2.DESCRIPTOR.services_by_name["ConsentService"]: ConsentServicer(engine),
             privacy_service_pb2.DESCRIPTOR.services_by_name["PrivacyService"]: PrivacyServicer(engine),
             catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"]: CatalogServicer(engine),
+            audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"]: AuditServicer(engine),
         }
         self.service_names = [descriptor.full_name for descriptor in services]
         self._server.add_generic_rpc_handlers(

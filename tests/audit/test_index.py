@@ -31,8 +31,8 @@ def test_pruned_entries_are_found_no_more(database, writer, connection, make_ent
     while not log_index.block_count(connection):
         indexer._stop.wait(0.01)
     indexer.close()
-    assert search.search(connection, Filter(subject="a1.subject-3"), count=1000).found
+    assert search.search(connection, Filter(subjects=("a1.subject-3",)), count=1000).found
     prune(writer, connection, before=start + dt.timedelta(days=9), caller="officer", now=start)
-    assert not search.search(connection, Filter(subject="a1.subject-3")).found
+    assert not search.search(connection, Filter(subjects=("a1.subject-3",))).found
     assert not log_index.blocks_with(connection, "caller:crm")
     assert set(search.stats(connection, Filter())["kind"]) == {Kind.AUDIT_PRUNED}

@@ -79,7 +79,7 @@ filters = st.builds(
     outcome=st.sampled_from(["", "member", "not_member", "unknown", "withheld"]),
     withheld_by=st.sampled_from(["", "", "CHILD"]),
     result=st.sampled_from(["", "", "ROLE_MISSING"]),
-    subject=st.sampled_from(["", "", "a1-7", "a1-unknown"]),
+    subjects=st.sampled_from([(), (), ("a1-7",), ("a1-unknown", "a1-9")]),
 )
 
 

@@ -18,6 +18,7 @@ from segserver.rpc.permissions import PERMISSIONS
 from segserver.strategies import hookimpl
 from segserver.strategies.api import Attribute, Segment, Strategy, Trait
 from segserver.v1 import (
+    audit_service_pb2,
     catalog_service_pb2,
     consent_service_pb2,
     privacy_service_pb2,
@@ -152,6 +153,7 @@ async def malformed_calls(server, errors: list[str]) -> None:
     """Every method there is, with a marked subject, marked bytes, and text that means nothing."""
     client = server.client()
     modules = (
+        audit_service_pb2,
         catalog_service_pb2,
         consent_service_pb2,
         privacy_service_pb2,

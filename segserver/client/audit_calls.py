@@ -1,0 +1,138 @@
+"""The calls about the audit log; see :mod:`segserver.client.calls`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from segserver.audit.export import Record
+from segserver.client.calls import Call, Listing, Subject, parse_subject
+from segserver.v1 import audit_service_pb2 as pb
+from segserver.v1 import value_pb2
+from segserver.wire import timestamp_to_proto
+
+_AUDIT = "segserver.v1.AuditService"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """Which entries; empty fields ask for nothing. ``after`` is inclusive, ``before`` exclusive."""
+
+    after: dt.datetime | None = None
+    before: dt.datetime | None = None
+    kinds: Sequence[str] = ()
+    caller: str = ""
+    purpose: str = ""
+    segment: str = ""
+    outcome: str = ""
+    withheld_by: str = ""
+    result: str = ""
+    audit_token: str = ""
+    subject: Subject | None = None
+
+    def message(self) -> pb.EntryFilter:
+        """The filter as a message."""
+        subject = None if self.subject is None else parse_subject(self.subject)
+        return pb.EntryFilter(
+            after=None if self.after is None else timestamp_to_proto(self.after, "after"),
+            before=None if self.before is None else timestamp_to_proto(self.before, "before"),
+            kinds=self.kinds,
+            caller=self.caller,
+            purpose=self.purpose,
+            segment=self.segment,
+            outcome=self.outcome,
+            withheld_by=self.withheld_by,
+            result=self.result,
+            audit_token=self.audit_token,
+            subject=None if subject is None else value_pb2.SubjectId(type=subject.type, id=subject.id),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCheckpoint:
+    """The newest checkpoint (an empty note for an empty log), its growth from an older size, the log's key."""
+
+    note: str
+    consistency: tuple[bytes, ...]
+    key: str
+
+
+ANY_ENTRY = EntryFilter()
+
+
+def audit_entries(wanted: EntryFilter = ANY_ENTRY, page_size: int = 0) -> Listing[Record]:
+    """The entries that match, newest first."""
+
+    def page(token: str) -> Call[tuple[tuple[Record, ...], str]]:
+        request = pb.SearchEntriesRequest(filter=wanted.message(), page_size=page_size, page_token=token)
+        return Call(_AUDIT, "SearchEntries", request, pb.SearchEntriesResponse, _records, lasting=True)
+
+    return Listing(page)
+
+
+def export_audit(wanted: EntryFilter = ANY_ENTRY) -> Listing[Record]:
+    """The entries that match, oldest first, to take away."""
+
+    def page(token: str) -> Call[tuple[tuple[Record, ...], str]]:
+        request = pb.ExportEntriesRequest(filter=wanted.message(), page_token=token)
+        return Call(_AUDIT, "ExportEntries", request, pb.ExportEntriesResponse, _records, lasting=True)
+
+    return Listing(page)
+
+
+def audit_entry(log_index: int) -> Call[Record]:
+    """One entry."""
+    return Call(
+        _AUDIT,
+        "GetEntry",
+        pb.GetEntryRequest(log_index=log_index),
+        pb.GetEntryResponse,
+        lambda reply: Record(reply.entry.log_index, reply.entry.payload),
+    )
+
+
+def audit_stats(wanted: EntryFilter = ANY_ENTRY) -> Call[dict[str, dict[str, int]]]:
+    """Numbers of entries by dimension and value."""
+    return Call(
+        _AUDIT,
+        "GetStats",
+        pb.GetStatsRequest(filter=wanted.message()),
+        pb.GetStatsResponse,
+        lambda reply: {name: dict(counts.values) for name, counts in reply.counts.items()},
+        lasting=True,
+    )
+
+
+def prove_entry(log_index: int) -> Call[str]:
+    """The proof file of one entry."""
+    request = pb.ProveEntryRequest(log_index=log_index)
+    return Call(_AUDIT, "ProveEntry", request, pb.ProveEntryResponse, lambda reply: str(reply.proof))
+
+
+def audit_checkpoint(old_size: int = 0) -> Call[SignedCheckpoint]:
+    """The newest checkpoint, and the proof that it extends ``old_size`` entries."""
+    request = pb.GetCheckpointRequest(old_size=old_size)
+    return Call(_AUDIT, "GetCheckpoint", request, pb.GetCheckpointResponse, _checkpoint)
+
+
+def prune_audit(before: dt.datetime) -> Call[int]:
+    """Drops the payloads of entries before a time; how many."""
+    request = pb.PruneEntriesRequest(before=timestamp_to_proto(before, "before"))
+    return Call(
+        _AUDIT,
+        "PruneEntries",
+        request,
+        pb.PruneEntriesResponse,
+        lambda reply: int(reply.dropped),
+        lasting=True,
+    )
+
+
+def _records(reply: Any) -> tuple[tuple[Record, ...], str]:
+    return tuple(Record(item.log_index, item.payload) for item in reply.entries), reply.next_page_token
+
+
+def _checkpoint(reply: Any) -> SignedCheckpoint:
+    return SignedCheckpoint(reply.checkpoint, tuple(reply.consistency_proof), reply.key)

@@ -1,0 +1,203 @@
+"""Serving officers: entries, counts, proofs and checkpoints; what is read is logged before it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from segserver.audit import proof, search
+from segserver.audit.checkpoints import Notary
+from segserver.audit.entry import Entry, Kind, encode, timestamp
+from segserver.audit.export import Record
+from segserver.audit.index import Indexer
+from segserver.audit.log import read_head
+from segserver.audit.note import NoteKey, Signer, open_checkpoint
+from segserver.audit.prune import prune
+from segserver.audit.search import Filter, Page
+from segserver.engine.store import Store
+from segserver.errors import FailedPrecondition, InvalidInput, NotFound
+from segserver.model import Caller, SubjectId
+from segserver.privacy.keyring import Keyring
+from segserver.privacy.profiles import Profiles
+from segserver.privacy.pseudonyms import NO_SALT, Pseudonyms
+from segserver.rules.times import to_datetime
+from segserver.storage.sqlite import Connection
+from segserver.storage.sqlite import log as rows
+
+T = TypeVar("T")
+
+RETENTION_DAYS_MIN = 30
+"""A prune can't drop what is younger: who could prune yesterday could hide today."""
+
+
+def log_signer(keyring: Keyring) -> Signer:
+    """The name and key of an installation's log."""
+    return Signer(f"segserver/{keyring.tenant}", Ed25519PrivateKey.from_private_bytes(keyring.audit_seed))
+
+
+class AuditDesk:
+    """What an officer can ask of the log. It keeps the log signed and indexed while it is open."""
+
+    def __init__(
+        self,
+        store: Store,
+        pseudonyms: Pseudonyms,
+        profiles: Profiles,
+        signer: Signer,
+        now_us: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._pseudonyms = pseudonyms
+        self._profiles = profiles
+        self._now_us = now_us
+        self.key: NoteKey = signer.key
+        self.notary = Notary(store.database, store.writer, signer)
+        self._indexer = Indexer(store.database, store.writer)
+
+    def close(self) -> None:
+        """Signs what is there. Call it before the store is closed."""
+        self._indexer.close()
+        self.notary.close()
+
+    async def search(
+        self, caller: Caller, wanted: Filter, subject: SubjectId | None, *, count: int, before: int | None
+    ) -> Page:
+        """A page of entries, newest first. Raises :class:`InvalidInput`, :class:`Unavailable`."""
+        wanted = self._with_subject(wanted, subject)
+        page = await self._read(lambda c: search.search(c, wanted, count=count, before=before))
+        await self._log(Kind.AUDIT_READ, caller, _told(wanted) | {"entries": str(len(page.found))})
+        return page
+
+    async def get(self, caller: Caller, log_index: int) -> bytes:
+        """One entry's bytes. Raises :class:`NotFound`, and :class:`FailedPrecondition` for a pruned one."""
+        row = await self._read(lambda c: rows.payload(c, log_index))
+        await self._log(Kind.AUDIT_READ, caller, {"log_index": str(log_index)})
+        if row is None:
+            raise NotFound(f"the audit log has no entry {log_index}", reason="NO_SUCH_ENTRY")
+        if row[0] is None:
+            raise FailedPrecondition(f"entry {log_index} was pruned", reason="ENTRY_PRUNED")
+        return row[0]
+
+    async def stats(
+        self, caller: Caller, wanted: Filter, subject: SubjectId | None
+    ) -> dict[str, Counter[str]]:
+        """Numbers of entries by dimension and value."""
+        wanted = self._with_subject(wanted, subject)
+        counts = await self._read(lambda c: search.stats(c, wanted))
+        await self._log(Kind.AUDIT_READ, caller, _told(wanted) | {"counts": "true"})
+        return counts
+
+    async def export(
+        self, caller: Caller, wanted: Filter, subject: SubjectId | None, *, start: int, count: int
+    ) -> tuple[Sequence[Record], int | None]:
+        """The matching entries among ``count`` from ``start`` on, and where to go on (``None`` at the end).
+
+        The end is where the log ended when the export began to read, so an export never chases its own
+        entries.
+        """
+        if not 1 <= count <= search.PAGE_ENTRIES_MAX:
+            raise InvalidInput.of(
+                "page_size", f"expected 1 to {search.PAGE_ENTRIES_MAX}", reason="PAGE_SIZE_INVALID"
+            )
+        wanted = self._with_subject(wanted, subject)
+
+        def read(connection: Connection) -> tuple[list[Record], int | None]:
+            stop = read_head(connection)[0]
+            end = min(start + count, stop)
+            found = []
+            for chunk in rows.scan(connection, start, end):
+                records = [Record(row[0], row[2]) for row in chunk if row[2] is not None]
+                found += [record for record in records if wanted.matches(record.entry())]
+            return found, end if end < stop else None
+
+        records, following = await self._read(read)
+        details = _told(wanted) | {"start": str(start), "entries": str(len(records))}
+        await self._log(Kind.AUDIT_EXPORTED, caller, details)
+        return records, following
+
+    async def prove(self, caller: Caller, log_index: int) -> str:
+        """The proof file of one entry. Raises what :func:`segserver.audit.proof.prove` raises."""
+        await asyncio.to_thread(self.notary.sign)
+        made = await self._read(lambda c: proof.prove(c, log_index, [self.key]))
+        await self._log(Kind.AUDIT_EXPORTED, caller, {"log_index": str(log_index), "proof": "true"})
+        return made
+
+    async def checkpoint(self, old_size: int) -> tuple[str, Sequence[bytes]]:
+        """The newest checkpoint, and its consistency with an older size.
+
+        This reads no entry and leaves none.
+        """
+        if old_size < 0:
+            raise InvalidInput.of("old_size", "is negative")
+        note = await asyncio.to_thread(self.notary.sign)
+        if note is None:
+            return "", []
+        size = open_checkpoint(note, [self.key]).size
+        if not 0 < old_size < size:
+            return note, []
+        return note, await self._read(lambda c: proof.prove_growth(c, old_size, size))
+
+    async def prune(self, caller: Caller, before_us: int) -> int:
+        """Drops payloads of entries before a time; returns how many. Raises :class:`InvalidInput`."""
+        now = to_datetime(self._now_us())
+        before = to_datetime(before_us)
+        if before > now - dt.timedelta(days=RETENTION_DAYS_MIN):
+            raise InvalidInput.of(
+                "before",
+                f"entries are kept for {RETENTION_DAYS_MIN} days at least",
+                reason="RETENTION_TOO_SHORT",
+            )
+        writer = self._store.writer
+        return await self._read(lambda c: prune(writer, c, before=before, caller=caller.name, now=now))
+
+    def _with_subject(self, wanted: Filter, subject_id: SubjectId | None) -> Filter:
+        """The filter with the subject's tokens: the one it has now, and the one from before it was stored."""
+        if subject_id is None:
+            return wanted
+        key = self._pseudonyms.subject_key(subject_id)
+        subject = self._profiles.get(self._store.reader, key)
+        tokens = [self._pseudonyms.audit_token(key, NO_SALT)]
+        if subject is not None:
+            tokens.append(self._pseudonyms.audit_token(subject.subject_key, subject.salt))
+        if wanted.subjects and not set(wanted.subjects) & set(tokens):
+            raise InvalidInput.of("subject", "is not the one of audit_token", reason="SUBJECT_MISMATCH")
+        return replace(wanted, subjects=tuple(tokens))
+
+    async def _read(self, read: Callable[[Connection], T]) -> T:
+        """Reads on a thread and a connection of its own: a long search delays no answer."""
+
+        def work() -> T:
+            connection = self._store.connect()
+            try:
+                with rows.reading():
+                    return read(connection)
+            finally:
+                connection.close()
+
+        return await asyncio.to_thread(work)
+
+    async def _log(self, kind: Kind, caller: Caller, details: dict[str, str]) -> None:
+        entry = Entry(
+            time=timestamp(to_datetime(self._now_us())),
+            kind=kind,
+            caller=caller.name,
+            details=details,
+        )
+        await self._store.writer.write(None, (encode(entry),))
+
+
+def _told(wanted: Filter) -> dict[str, str]:
+    """The filter as the entry of a read tells it: tokens, never raw ids."""
+    told = {
+        name: str(getattr(wanted, name))
+        for name in ("after", "before", "caller", "purpose", "segment", "outcome", "withheld_by", "result")
+        if getattr(wanted, name)
+    }
+    told |= {"kinds": " ".join(wanted.kinds)} if wanted.kinds else {}
+    return told | ({"subjects": " ".join(wanted.subjects)} if wanted.subjects else {})
