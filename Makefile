@@ -39,6 +39,11 @@ bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	$(BIN)/python -m bench $(ARGS)
 
+## Run the sessions of the documentation, and write what they print and what the code says.
+docs: $(STAMP)
+	$(BIN)/python scripts/reference.py
+	$(BIN)/python scripts/sessions.py
+
 ## Write the pinned versions anew from pyproject.toml and the plugins.
 lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet uv

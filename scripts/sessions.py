@@ -1,13 +1,22 @@
-"""Runs the console sessions of the documentation, and writes what they print; with --check, only compares.
+"""Runs the documentation and writes what it prints; with --check, only compares.
 
-A session is every block fenced as ``console`` below a comment ``<!-- session: NAME -->``, up to the next such
-comment. Lines that begin with ``$`` are run, one after the other, against one server; what follows them is
-their output. Names are those of :data:`SCENES`. What differs from run to run (ids, digests, times, ports) is
-compared by its form."""
+A page is played from its first comment ``<!-- session: NAME -->`` on; each such comment begins a new folder,
+with what :data:`SCENES` says of its name. Then, in the order of the page:
+
+* a block of any kind below ``<!-- file: PATH -->`` is written to that file;
+* in a ``console`` block, each line that begins with ``$`` is run, and what follows is what it printed;
+  ``segserver serve`` runs on, on a free port that the page knows as 127.0.0.1:50051, until ``kill %1``;
+* a ``python`` block is executed, with the names of those before it; a ``text`` block right after it is what
+  it printed.
+
+What differs from run to run (ids, digests, times) is compared by its form, and stays as it is where the form
+is the same."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
 import re
 import shlex
@@ -16,41 +25,65 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
-START_TIMEOUT_S = 60.0
+START_S = 60.0
+COMMAND_S = 300.0
 WIDTH = 100
+ADDRESS = "127.0.0.1:50051"
+"""What a page writes for the server's address."""
 
-FENCE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SESSION = re.compile(r"<!-- session: ([a-z_]+) -->")
+PART = re.compile(
+    r"^<!-- session: (?P<session>[a-z_]+) -->$"
+    r"|^(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<kind>[a-z]+)\n(?P<body>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
 
 VOLATILE = [
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"), "<id>"),
+    (re.compile(r"\bsegserver_[A-Za-z0-9_-]{43}"), "<key>"),
     (re.compile(r"\b[ar]1-[0-9a-f]{32}\b"), "<token>"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "<digest>"),
     (re.compile(r"\bcatalog [0-9a-f]{12}\b"), "catalog <digest>"),
     (re.compile(r"\b[0-9a-f]{12}\b"), "<digest>"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00| UTC)?"), "<time>"),
-    (re.compile(r"127\.0\.0\.1:\d+"), "<address>"),
     (re.compile(r"\d+(\.\d+)? (ms|s|seconds|rows/s)\b"), "<duration>"),
     (re.compile(r"[━╸╺─]{3,}"), "───"),
     (re.compile(r"[ \t]+"), " "),
 ]
 
+_DRIVER = """
+import contextlib, io, json, sys, traceback
+names, answers = {"__name__": "page"}, sys.stdout
+for line in sys.stdin:
+    printed = io.StringIO()
+    failure = ""
+    with contextlib.redirect_stdout(printed):
+        try:
+            exec(compile(json.loads(line), "page", "exec"), names)
+        except BaseException:
+            failure = traceback.format_exc()
+    print(json.dumps({"printed": printed.getvalue(), "failure": failure}), file=answers, flush=True)
+"""
+
+
+class PageError(Exception):
+    """A page that can't be played; the message names the page, the line and what went wrong."""
+
 
 @dataclass(frozen=True)
 class Scene:
-    """What a session begins with: a catalog that serves, and files of the real data beside it."""
+    """What a session begins with: a server with a catalog, if one is named, and files of the real data."""
 
-    catalog: str
+    catalog: str = ""
     files: tuple[str, ...] = ()
 
 
 SCENES = {
+    "bare": Scene(),
     "everyday": Scene("examples/catalog"),
     "customers": Scene("examples/customer_personality/catalog", ("customer_personality.tsv",)),
     "personality": Scene("examples/sapa_spi/catalog", ("sapa_spi.csv",)),
@@ -60,28 +93,43 @@ SCENES = {
 
 def documents() -> list[Path]:
     """Every page that has a session."""
-    pages = [
-        ROOT / "README.md",
-        *sorted((ROOT / "docs").rglob("*.md")),
-        *sorted((ROOT / "examples").rglob("*.md")),
-    ]
-    return [page for page in pages if page.exists() and SESSION.search(page.read_text(encoding="utf-8"))]
+    folders = ("docs", "examples", "plugins")
+    pages = [ROOT / "README.md", *(page for name in folders for page in sorted((ROOT / name).rglob("*.md")))]
+    return [page for page in pages if sessions_of(page)]
+
+
+def sessions_of(page: Path) -> list[str]:
+    """The names of the page's sessions."""
+    return [part["session"] for part in PART.finditer(page.read_text(encoding="utf-8")) if part["session"]]
 
 
 def needs_data(page: Path) -> bool:
     """Whether a session of this page imports real data."""
-    return any(SCENES[name].files for name in SESSION.findall(page.read_text(encoding="utf-8")))
+    return any(SCENES[name].files for name in sessions_of(page))
 
 
 def rewritten(page: Path) -> str:
-    """The page with the output of its sessions as it is now."""
-    parts = SESSION.split(page.read_text(encoding="utf-8"))
-    text = parts[0]
-    for name, body in zip(parts[1::2], parts[2::2], strict=True):
-        with scene(SCENES[name]) as run:
-            ran = FENCE.sub(lambda block, run=run: _ran(block[1], run), body)
-        text += f"<!-- session: {name} -->{ran}"
-    return text
+    """The page with the output of its sessions as it is now. Raises :class:`PageError`."""
+    text = page.read_text(encoding="utf-8")
+    parts, end = [], 0
+    with contextlib.ExitStack() as stack:
+        stage: Stage | None = None
+        for part in PART.finditer(text):
+            gap = text[end : part.start()]
+            parts.append(gap)
+            end = part.end()
+            if part["session"]:
+                stack.close()
+                stage = stack.enter_context(opened(SCENES[part["session"]]))
+                parts.append(part[0])
+                continue
+            try:
+                new = part[0] if stage is None else stage.play(part, follows=not gap.strip())
+            except PageError as error:
+                line = text.count("\n", 0, part.start()) + 1
+                raise PageError(f"{page.relative_to(ROOT)}:{line}: {error}") from error
+            parts.append(part[0] if normal(new) == normal(part[0]) else new)
+    return "".join(parts) + text[end:]
 
 
 def normal(text: str) -> list[str]:
@@ -91,91 +139,157 @@ def normal(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines()]
 
 
-class Runner:
-    """Runs commands in a folder, with a server's address and key in the environment."""
+class Stage:
+    """A folder in which a session is played, with at most one server."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._environment = environment
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("SEGSERVER_")},
+            "COLUMNS": str(WIDTH),
+            "NO_COLOR": "1",
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        }
+        self._server: subprocess.Popen[bytes] | None = None
+        self._log = folder / ".log"
+        self._address = ADDRESS
+        self._python: subprocess.Popen[str] | None = None
+        self._printed: str | None = None
 
-    def __call__(self, command: str) -> str:
+    def play(self, part: re.Match[str], *, follows: bool) -> str:
+        """One block as it reads after it was played; ``follows`` when it stands right after the last one."""
+        printed, self._printed = self._printed if follows else None, None
+        if part["file"]:
+            self._write(part["file"], part["body"])
+        elif part["kind"] == "console":
+            return self._console(part["body"])
+        elif part["kind"] == "python":
+            self._printed = self._executed(part["body"])
+        elif part["kind"] == "text" and printed is not None:
+            return f"```text\n{printed.strip(chr(10))}\n```"
+        return part[0]
+
+    def close(self) -> None:
+        """Ends what runs."""
+        self._stop()
+        if self._python is not None:
+            self._python.communicate()
+
+    def run(self, command: str) -> str:
         """What a command prints, errors too. An exit code other than 0 is shown as a last line."""
-        words = shlex.split(command)
-        if words[0] == "make":
-            words = ["segserver", "demo", "--once", "--data-dir", str(self._folder / "demo")]
-        words = [sys.executable, "-m", *words] if words[0] == "segserver" else words
+        words = shlex.split(command, comments=True)
+        if command == "kill %1":
+            return self._shown(*self._stop())
+        if words[:2] == ["segserver", "serve"] and not {"-h", "--help"}.intersection(words):
+            return self._shown(*self.serve(words[2:]))
         done = subprocess.run(
-            words,
+            ["bash", "-c", command.replace(ADDRESS, self._address)],
             cwd=self._folder,
-            env=self._environment,
+            env={**self._environment, "SEGSERVER_ADDRESS": self._address},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
+            timeout=COMMAND_S,
             check=False,
         )
-        lines = [line.rstrip() for line in done.stdout.strip("\n").splitlines()]
-        if done.returncode:
-            lines.append(f"[exit {done.returncode}]")
-        return "\n".join(lines)
+        return self._shown(done.stdout, done.returncode)
+
+    def serve(self, options: list[str]) -> tuple[str, int]:
+        """Starts a server: what it wrote until it was ready, or until it ended with an exit code."""
+        ready = self._folder / ".ready"
+        ready.unlink(missing_ok=True)
+        options = [option.replace(ADDRESS, self._address) for option in options]
+        if "--listen" not in options:
+            options += ["--listen", "127.0.0.1:0"]
+        with self._log.open("wb") as log:
+            server = subprocess.Popen(
+                [sys.executable, "-m", "segserver", "serve", *options, "--ready-file", str(ready)],
+                cwd=self._folder,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + START_S
+        while not ready.exists() and server.poll() is None:
+            if time.monotonic() > deadline:
+                server.kill()
+            time.sleep(0.02)
+        written = self._log.read_text(encoding="utf-8")
+        if server.poll() is None:
+            self._stop()
+            self._server, self._address = server, ready.read_text(encoding="utf-8")
+        return written, server.returncode or 0
+
+    def _stop(self) -> tuple[str, int]:
+        if self._server is None:
+            return "", 0
+        server, self._server = self._server, None
+        before = self._log.stat().st_size
+        server.terminate()
+        code = server.wait(30)
+        return self._log.read_text(encoding="utf-8")[before:], code
+
+    def _write(self, name: str, text: str) -> None:
+        file = self._folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+    def _console(self, body: str) -> str:
+        lines: list[str] = []
+        for line in body.splitlines():
+            if line.startswith("$ "):
+                printed = self.run(line[2:])
+                lines += [line, printed] if printed else [line]
+        return "\n".join(["```console", *lines, "```"])
+
+    def _executed(self, code: str) -> str:
+        if self._python is None:
+            self._python = subprocess.Popen(
+                [sys.executable, "-c", _DRIVER],
+                cwd=self._folder,
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        stdin, stdout = self._python.stdin, self._python.stdout
+        assert stdin is not None  # noqa: S101  # both are pipes
+        assert stdout is not None  # noqa: S101
+        print(json.dumps(code.replace(ADDRESS, self._address)), file=stdin, flush=True)
+        answer = json.loads(stdout.readline())
+        if answer["failure"]:
+            raise PageError(answer["failure"])
+        return str(answer["printed"]).replace(self._address, ADDRESS)
+
+    def _shown(self, printed: str, code: int) -> str:
+        text = printed.replace(self._address, ADDRESS).replace(f"{self._folder}/", "")
+        lines = [line.rstrip() for line in text.strip("\n").splitlines()]
+        return "\n".join([*lines, f"[exit {code}]"] if code else lines)
 
 
-@contextmanager
-def scene(setting: Scene) -> Iterator[Runner]:
-    """A server with the scene's catalog on a free port, in a folder that has the examples and the files."""
+@contextlib.contextmanager
+def opened(scene: Scene) -> Iterator[Stage]:
+    """A folder that has the examples and the scene's files, and its server if it has one."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "examples").symlink_to(ROOT / "examples")
-        for file in setting.files:
+        (folder / "protos").symlink_to(ROOT / "protos")
+        for file in scene.files:
             (folder / file).symlink_to(DATA / file)
-        environment = {
-            **os.environ,
-            "COLUMNS": str(WIDTH),
-            "NO_COLOR": "1",
-            "SEGSERVER_DATA_DIR": str(folder / "data"),
-        }
-        ready = folder / "ready"
-        serve = [
-            "serve",
-            "--dev",
-            "--listen",
-            "127.0.0.1:0",
-            "--catalog",
-            setting.catalog,
-            "--ready-file",
-            str(ready),
-        ]
-        server = subprocess.Popen(
-            [sys.executable, "-m", "segserver", *serve],
-            cwd=folder,
-            env=environment,
-            stderr=subprocess.DEVNULL,
-        )
+        stage = Stage(folder)
         try:
-            deadline = time.monotonic() + START_TIMEOUT_S
-            while not ready.exists():
-                if server.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"the server of {setting.catalog} did not start")
-                time.sleep(0.02)
-            yield Runner(folder, {**environment, "SEGSERVER_ADDRESS": ready.read_text(encoding="utf-8")})
+            if scene.catalog:
+                written, code = stage.serve(["--dev", "--catalog", scene.catalog])
+                if code:
+                    raise PageError(f"the server of {scene.catalog} did not start: {written}")
+            yield stage
         finally:
-            server.terminate()
-            server.wait(20)
-
-
-def _ran(block: str, run: Runner) -> str:
-    lines = []
-    for line in block.splitlines():
-        if line.startswith("$ "):
-            lines.append(line)
-            printed = run(line[2:])
-            lines += [printed] if printed else []
-    return "```console\n" + "\n".join(lines) + "\n```"
+            stage.close()
 
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
         "--check", action="store_true", help="change nothing; exit 1 when a page is not what runs"
     )
@@ -184,10 +298,11 @@ def main() -> int:
     stale = False
     for page in [path.resolve() for path in arguments.pages] or documents():
         new = rewritten(page)
+        if new == page.read_text(encoding="utf-8"):
+            continue
         if arguments.check:
-            if normal(new) != normal(page.read_text(encoding="utf-8")):
-                print(f"stale: {page.relative_to(ROOT)}; run 'make docs'")
-                stale = True
+            print(f"stale: {page.relative_to(ROOT)}; run 'make docs'")
+            stale = True
         else:
             page.write_text(new, encoding="utf-8")
             print(f"wrote {page.relative_to(ROOT)}")
