@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import json
 import logging
+import pkgutil
 
 import pytest
 import structlog
 from google.protobuf.message_factory import GetMessageClass
 from servers import open_engine, plugins, running
 
+import segserver.v1
 from segserver.client import calls
 from segserver.errors import SegserverError
 from segserver.model import SubjectId
 from segserver.rpc.permissions import PERMISSIONS
 from segserver.strategies import hookimpl
 from segserver.strategies.api import Attribute, Segment, Strategy, Trait
-from segserver.v1 import (
-    audit_service_pb2,
-    catalog_service_pb2,
-    consent_service_pb2,
-    privacy_service_pb2,
-    profile_service_pb2,
-    segmentation_service_pb2,
-)
 
 MARK = "kanarienvogel"
 NUMBER = 7_041_776_041
@@ -152,14 +147,11 @@ def everything_in(folder) -> bytes:
 async def malformed_calls(server, errors: list[str]) -> None:
     """Every method there is, with a marked subject, marked bytes, and text that means nothing."""
     client = server.client()
-    modules = (
-        audit_service_pb2,
-        catalog_service_pb2,
-        consent_service_pb2,
-        privacy_service_pb2,
-        profile_service_pb2,
-        segmentation_service_pb2,
-    )
+    modules = [
+        importlib.import_module(f"segserver.v1.{module.name}")
+        for module in pkgutil.iter_modules(segserver.v1.__path__)
+        if module.name.endswith("_service_pb2")
+    ]
     methods = {
         f"/{service.full_name}/{method.name}": method
         for module in modules
