@@ -28,6 +28,7 @@ from segserver.privacy.subject import (
 
 DAY_US = 86_400_000_000
 PLANS_CACHED_MAX = 256
+LIMITS_CACHED_MAX = 256
 _EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()
 _NO_VALUES: Mapping[str, RuleValue] = {}
 
@@ -153,7 +154,10 @@ class Gate:
         key = (purpose, situation)
         found = self._masks.get(key)
         if found is None:
-            found = self._masks[key] = decide(self.policy, self.policy.purposes.get(purpose), situation)
+            defined = self.policy.purposes.get(purpose)
+            found = decide(self.policy, defined, situation)
+            if defined is not None:  # what callers make up is not kept
+                self._masks[key] = found
         return found
 
     def situation(
@@ -216,7 +220,8 @@ class Gate:
         day = now_us // DAY_US
         adult_before = self._adult_before.get((day, limit_years))
         if adult_before is None:
-            self._adult_before.clear()
+            if len(self._adult_before) >= LIMITS_CACHED_MAX:
+                self._adult_before.clear()
             adult_before = self._adult_before[day, limit_years] = adult_before_us(day, limit_years)
         group = AgeGroup.UNKNOWN
         for source in (values, brought) if brought else (values,):

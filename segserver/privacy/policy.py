@@ -53,7 +53,7 @@ class Regime:
 
     opt_in: bool = True
     """A purpose on consent needs one; otherwise it goes until the person says no."""
-    honors_gpc: bool = False
+    honors_gpc: bool = True
     """Global Privacy Control counts as a no to direct marketing, sale and sharing."""
     sensitive: frozenset[Category] = frozenset({Category.SPECIAL})
     """What a person's limit on sensitive data hides."""
@@ -68,7 +68,6 @@ class Regime:
 GDPR = Regime()
 CCPA = Regime(
     opt_in=False,
-    honors_gpc=True,
     sensitive=frozenset({Category.SPECIAL, Category.LOCATION, Category.FINANCIAL}),
     special_needs_explicit_consent=False,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 import msgspec
@@ -11,6 +12,9 @@ from segserver.privacy.policy import Policy
 from segserver.privacy.subject import MARKETING, SIGNALS
 
 TEXT_CHARACTERS_MAX = 500
+
+JURISDICTION = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
+"""A country of ISO 3166-1, or a subdivision of ISO 3166-2."""
 
 
 class RecordKind(StrEnum):
@@ -95,7 +99,11 @@ def check(record: Record, policy: Policy) -> None:
         raise InvalidInput.of(
             "expire_time", "is not after the time of consent", reason="CONSENT_EXPIRY_INVALID"
         )
-    for name in ("notice_version", "method", "actor", "jurisdiction", "reason"):
+    if record.jurisdiction and not JURISDICTION.fullmatch(record.jurisdiction):
+        raise InvalidInput.of(
+            "jurisdiction", "write it like DE or US-CA (ISO 3166)", reason="JURISDICTION_INVALID"
+        )
+    for name in ("notice_version", "method", "actor", "reason"):
         _check_text(name, getattr(record, name))
 
 

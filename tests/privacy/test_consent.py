@@ -82,7 +82,7 @@ def test_a_grant_shows_and_a_withdrawal_hides(ledger, profiles, stored, caller):
             [granted(10), record(RecordKind.RESTRICTED), record(RecordKind.RESTRICTION_LIFTED)],
             set(),
         ),
-        ([granted(10), record(RecordKind.SIGNAL_SET, signal=GPC)], set()),
+        ([granted(10), record(RecordKind.SIGNAL_SET, signal=GPC)], {Reason.GPC_OPT_OUT}),
         (
             [granted(10, jurisdiction="US-CA"), record(RecordKind.SIGNAL_SET, signal=GPC)],
             {Reason.GPC_OPT_OUT},
@@ -154,6 +154,8 @@ def test_no_grant_from_before_a_withdrawal_ever_counts_again(steps, now_us):
         (record(RecordKind.SIGNAL_SET, signal="dnt"), InvalidInput, "SIGNAL_UNKNOWN"),
         (granted(10, method="x" * 501), LimitExceeded, "TEXT_TOO_LONG"),
         (granted(10, actor="a\nb"), InvalidInput, "TEXT_INVALID"),
+        (granted(10, jurisdiction="us-ca"), InvalidInput, "JURISDICTION_INVALID"),
+        (granted(10, jurisdiction="Bavaria"), InvalidInput, "JURISDICTION_INVALID"),
     ],
 )
 def test_a_bad_record_is_refused_and_nothing_is_stored(ledger, profiles, stored, bad, error, reason):
