@@ -20,6 +20,7 @@ from segserver.engine.corridor import Corridor
 from segserver.engine.evaluate import Evaluator
 from segserver.engine.explain import Explainer
 from segserver.engine.profiles import ProfileDesk
+from segserver.engine.reads import SubjectReads
 from segserver.engine.rights import RightsDesk
 from segserver.engine.serving import Serving
 from segserver.engine.store import Store, open_store
@@ -135,7 +136,9 @@ def build(
         served = Catalogs(reader, writer, plugins, host, serve, now_us)
         served.open(documents)
         inputs_key = derive(keyring.pseudonym_root, f"audit-inputs/{keyring.tenant}")
-        corridor = Corridor(reader, pseudonyms, keeper, lambda: served.serving, now_us, inputs_key)
+        corridor = Corridor(
+            SubjectReads(reader, keeper), pseudonyms, keeper, lambda: served.serving, now_us, inputs_key
+        )
         consents, rights = _privacy(config, store, pseudonyms, vault, keeper, corridor, served, now_us)
         return Engine(
             config=config,

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import difflib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from segserver.engine.reads import SubjectReads
 from segserver.engine.serving import Plan, Serving
-from segserver.errors import InvalidInput, PermissionDenied, Violation
+from segserver.errors import InvalidInput, PermissionDenied, SegserverError, Violation
 from segserver.model import Caller, SubjectId, Value, check_value
 from segserver.privacy.gate import Mask
 from segserver.privacy.profiles import Profiles
 from segserver.privacy.pseudonyms import Pseudonyms
 from segserver.privacy.subject import NO_PROFILE, NO_STATE, SubjectState
 from segserver.rules.values import to_rule
-from segserver.storage.sqlite import Connection
+from segserver.storage.sqlite.subjects import SubjectRow
 
 _ENCODER = msgspec.msgpack.Encoder()
 
@@ -62,14 +63,14 @@ class Corridor:
 
     def __init__(
         self,
-        reader: Connection,
+        reads: SubjectReads,
         pseudonyms: Pseudonyms,
         profiles: Profiles,
         serving: Callable[[], Serving],
         now_us: Callable[[], int],
         inputs_key: bytes,
     ) -> None:
-        self._reader = reader
+        self._reads = reads
         self._pseudonyms = pseudonyms
         self._profiles = profiles
         self._serving = serving
@@ -90,18 +91,48 @@ class Corridor:
         serving = self._serving()
         return serving, serving.wanted(purpose, segments)
 
-    def sight(self, caller: Caller, question: Question) -> Sight:
+    async def sight(self, caller: Caller, question: Question) -> Sight:
         """What may be seen of the question's subject. Raises what :meth:`check` raises, and
         :class:`InvalidInput` for a subject id or an attribute that is wrong."""
         serving, wanted = self.check(caller, question.purpose, question.segments)
-        return self.sight_of(caller, question, serving, wanted)
-
-    def sight_of(self, caller: Caller, question: Question, serving: Serving, wanted: list[int]) -> Sight:
-        """The same for a question whose purpose and segments are checked."""
-        now_us = self._now_us()
         key = self._pseudonyms.subject_key(question.subject)
+        return self._seen(caller, question, serving, wanted, key, await self._reads.get(key))
+
+    def sights(
+        self, caller: Caller, questions: Sequence[Question], serving: Serving, wanted: list[int]
+    ) -> Iterator[Sight | SegserverError]:
+        """The same for questions whose purpose and segments are checked, or why there is none; read
+        together.
+        """
+        keys = [self._key(question) for question in questions]
+        rows = iter(self._reads.get_many([key for key in keys if isinstance(key, bytes)]))
+        for question, key in zip(questions, keys, strict=True):
+            if isinstance(key, SegserverError):
+                yield key
+                continue
+            try:
+                yield self._seen(caller, question, serving, wanted, key, next(rows))
+            except SegserverError as error:
+                yield error
+
+    def _key(self, question: Question) -> bytes | SegserverError:
+        try:
+            return self._pseudonyms.subject_key(question.subject)
+        except SegserverError as error:
+            return error
+
+    def _seen(
+        self,
+        caller: Caller,
+        question: Question,
+        serving: Serving,
+        wanted: list[int],
+        key: bytes,
+        row: SubjectRow | None,
+    ) -> Sight:
+        now_us = self._now_us()
         brought = _brought(serving, question)
-        subject = self._profiles.get(self._reader, key)
+        subject = self._profiles.open(row)
         if subject is None:
             profile, state, salt = NO_PROFILE, NO_STATE, b""
         else:

@@ -30,7 +30,7 @@ class Evaluator:
         Raises :class:`InvalidInput` for a wrong subject id or attribute, or a segment that does not serve the
         purpose, :class:`PermissionDenied` for a purpose that the caller may not use, :class:`NotFound` for an
         unknown purpose or segment, :class:`Unavailable` when the store or the log can't be used."""
-        sight = self._corridor.sight(caller, question)
+        sight = await self._corridor.sight(caller, question)
         answer, entry = self._answer(caller, question, sight)
         await self._writer.write(None, (entry,))
         return answer
@@ -48,18 +48,19 @@ class Evaluator:
         Raises what concerns the whole batch: the purpose, the segments, the store.
         """
         serving, wanted = self._corridor.check(caller, purpose, segments)
+        sound = [question for question in questions if isinstance(question, Question)]
+        sights = self._corridor.sights(caller, sound, serving, wanted)
         answers: list[BatchAnswer] = []
         entries: list[bytes] = []
         for question in questions:
             if isinstance(question, SegserverError):
                 answers.append(question)
                 continue
-            try:
-                sight = self._corridor.sight_of(caller, question, serving, wanted)
-                answer, entry = self._answer(caller, question, sight)
-            except SegserverError as error:
-                answers.append(error)
+            sight = next(sights)
+            if isinstance(sight, SegserverError):
+                answers.append(sight)
                 continue
+            answer, entry = self._answer(caller, question, sight)
             answers.append(answer)
             entries.append(entry)
         await self._writer.write(None, entries)

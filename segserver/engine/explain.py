@@ -74,7 +74,7 @@ class Explainer:
 
     async def explain(self, caller: Caller, question: Question) -> Explanation:
         """The explanation for the question's one segment. Raises what an evaluation raises."""
-        sight = self._corridor.sight(caller, question)
+        sight = await self._corridor.sight(caller, question)
         catalog = sight.serving.catalog
         segment = catalog.segment(question.segments[0])
         found = run(sight)

@@ -76,7 +76,7 @@ class RightsDesk:
     async def export(self, caller: Caller, subject_id: SubjectId) -> bytes:
         """Everything about a subject as JSON, once the export is in the log. Raises :class:`NotFound`."""
         subject = self._profiles.require(self._store.reader, self._pseudonyms.subject_key(subject_id))
-        document = self._document(caller, subject, self._memberships(subject_id))
+        document = self._document(caller, subject, await self._memberships(subject_id))
         await self._log(Kind.SUBJECT_EXPORTED, caller, self._audit(subject))
         return document
 
@@ -176,16 +176,14 @@ class RightsDesk:
         )
         return processing_record(catalog.policy, sources)
 
-    def _memberships(self, subject_id: SubjectId) -> dict[str, dict[str, str]]:
+    async def _memberships(self, subject_id: SubjectId) -> dict[str, dict[str, str]]:
         """Purpose → segment → outcome, as a caller who may use every purpose would hear it now."""
         caller = Caller(EXPORTER, frozenset(), frozenset({"*"}))
-        return {
-            purpose: {
-                result.segment: result.outcome.name
-                for result in run(self._corridor.sight(caller, Question(subject_id, purpose))).results
-            }
-            for purpose in self._serving().catalog.purposes
-        }
+        found: dict[str, dict[str, str]] = {}
+        for purpose in self._serving().catalog.purposes:
+            sight = await self._corridor.sight(caller, Question(subject_id, purpose))
+            found[purpose] = {result.segment: result.outcome.name for result in run(sight).results}
+        return found
 
     def _document(self, caller: Caller, subject: Subject, memberships: dict[str, dict[str, str]]) -> bytes:
         catalog = self._serving().catalog

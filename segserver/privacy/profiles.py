@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from segserver.errors import Conflict, FailedPrecondition, NotFound
 from segserver.privacy.subject import Profile, RuleValue, SubjectState
 from segserver.privacy.vault import Subject, Vault
 from segserver.storage.sqlite.database import Connection
-from segserver.storage.sqlite.subjects import Subjects
+from segserver.storage.sqlite.subjects import SubjectRow, Subjects
 
 
 class Profiles:
@@ -20,8 +20,15 @@ class Profiles:
 
     def get(self, connection: Connection, subject_key: bytes) -> Subject | None:
         """The subject, opened; ``None`` when it is not stored. Raises what :meth:`Vault.open` raises."""
-        row = self._subjects.get(connection, subject_key)
+        return self.open(self._subjects.get(connection, subject_key))
+
+    def open(self, row: SubjectRow | None) -> Subject | None:
+        """The subject of a row; ``None`` for none. Raises what :meth:`Vault.open` raises."""
         return None if row is None else self._vault.open(row)
+
+    def rows(self, connection: Connection, subject_keys: Sequence[bytes]) -> list[SubjectRow | None]:
+        """The rows of many subject keys, in order, read together."""
+        return self._subjects.get_many(connection, subject_keys)
 
     def obtain(self, connection: Connection, subject_key: bytes) -> Subject:
         """The subject, opened, or a new one that is not stored yet, for a write in this transaction.

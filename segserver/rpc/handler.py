@@ -26,6 +26,7 @@ from segserver.errors import (
 from segserver.model import Caller
 from segserver.rpc import status
 from segserver.rpc.permissions import PERMISSIONS
+from segserver.storage.sqlite.database import sqlite3, unavailable
 
 log = structlog.get_logger("segserver.rpc")
 
@@ -84,6 +85,8 @@ def _guarded(
             if isinstance(error, PermissionDenied | Unauthenticated):
                 error = await _audited(engine, name, caller, error)
             await _refuse(context, error)
+        except sqlite3.Error as error:
+            await _refuse(context, unavailable(error))
         except Exception as error:
             log.error("call failed", method=name, error=type(error).__name__, at=_places(error))
             await _refuse(context, SegserverError("the server failed; its log says where", reason="INTERNAL"))

@@ -11,7 +11,7 @@ from segserver.storage.sqlite.database import check_library
 
 @pytest.mark.parametrize("version", ["3.7.0", "3.40.1", "3.51.2"])
 def test_a_library_with_the_wal_reset_bug_is_refused(version):
-    with pytest.raises(FailedPrecondition, match="WAL-reset bug.*pysqlite3") as caught:
+    with pytest.raises(FailedPrecondition, match=r"WAL-reset bug.*pysqlite3") as caught:
         check_library(version)
     assert caught.value.reason == "SQLITE_VERSION_AFFECTED"
 

@@ -20,6 +20,11 @@ def m001(db):
 
 
 def append(connection, payloads):
+    if not connection.in_transaction:
+        connection.execute("BEGIN IMMEDIATE")
+        indexes = append(connection, payloads)
+        connection.execute("COMMIT")
+        return indexes
     first = connection.execute("SELECT count(*) FROM log").fetchone()[0]
     connection.executemany("INSERT INTO log VALUES (?, ?)", list(enumerate(payloads, first)))
     return range(first, first + len(payloads))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
+import msgspec
 from sqlite_utils.migrations import Migrations
 
 from segserver.errors import IntegrityError
@@ -48,6 +49,31 @@ def m002_index(db: Utils) -> None:
         db.execute(f"CREATE TABLE {table}")
 
 
+@migrations()
+def m003_append(db: Utils) -> None:
+    """A view that appends: one statement moves rows and head, or neither, and is a transaction by itself."""
+    db.execute(
+        "CREATE VIEW log_append AS SELECT '' AS rows, 0 AS size, x'' AS root, 0 AS size_after, x'' AS root_after"
+    )
+    db.execute("""
+        CREATE TRIGGER log_append_insert INSTEAD OF INSERT ON log_append BEGIN
+            SELECT RAISE(ABORT, 'the head has moved')
+            WHERE NOT EXISTS (SELECT 1 FROM log_head WHERE size = NEW.size AND root = NEW.root);
+            INSERT INTO log_entries (log_index, hashes, payload)
+            SELECT NEW.size + key, unhex(value ->> 0), unhex(value ->> 1) FROM json_each(NEW.rows);
+            UPDATE log_head SET size = NEW.size_after, root = NEW.root_after;
+        END
+    """)
+
+
+_CHUNKS = (128, 32, 8, 4, 2, 1)
+_INSERTS = {
+    rows: "INSERT INTO log_entries (log_index, hashes, payload) VALUES " + ", ".join(["(?, ?, ?)"] * rows)
+    for rows in _CHUNKS
+}
+"""Statements for so many rows at once; any number of rows needs few of them, and each stays prepared."""
+
+
 def head(connection: Connection) -> tuple[int, bytes] | None:
     """The log's size and root; ``None`` before the first entry."""
     row: tuple[int, bytes] | None = connection.execute("SELECT size, root FROM log_head").fetchone()
@@ -55,9 +81,38 @@ def head(connection: Connection) -> tuple[int, bytes] | None:
 
 
 def append(connection: Connection, rows: Iterable[tuple[int, bytes, bytes]], size: int, root: bytes) -> None:
-    """Adds rows (log index, hashes, payload) and moves the head, inside the caller's transaction."""
-    connection.executemany("INSERT INTO log_entries (log_index, hashes, payload) VALUES (?, ?, ?)", rows)
+    """Adds rows (log index, hashes, payload) and moves the head, inside the caller's transaction.
+
+    Rows go in by statements of many rows each: the interpreter is handed to another thread at every
+    statement, and under load each handing over costs more than a row.
+    """
+    values = [value for row in rows for value in row]
+    start = 0
+    for rows_each in _CHUNKS:
+        end = start + 3 * rows_each
+        while end <= len(values):
+            connection.execute(_INSERTS[rows_each], values[start:end])
+            start, end = end, end + 3 * rows_each
     connection.execute("INSERT OR REPLACE INTO log_head (id, size, root) VALUES (1, ?, ?)", [size, root])
+
+
+def append_alone(
+    connection: Connection,
+    rows: Iterable[tuple[bytes, bytes]],
+    before: tuple[int, bytes],
+    after: tuple[int, bytes],
+) -> bool:
+    """Adds rows (hashes, payload) and moves the head (size, root) in one statement outside any transaction.
+
+    False, and nothing is done, when the head is not what it was ``before``: another process has appended. In one
+    statement the interpreter is handed over once for the whole group, and not at every step.
+    """
+    text = msgspec.json.encode([(stored.hex(), payload.hex()) for stored, payload in rows]).decode()
+    try:
+        connection.execute("INSERT INTO log_append VALUES (?, ?, ?, ?, ?)", [text, *before, *after])
+    except sqlite3.IntegrityError:
+        return False
+    return True
 
 
 def hashes(connection: Connection, log_index: int) -> bytes | None:

@@ -6,7 +6,7 @@ evenly.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlite_utils import Database as Utils
@@ -73,6 +73,17 @@ _GET = """
     SELECT subject_key, wrapped_key, key_version, salt, profile, state, revision, updated_us FROM subjects
     WHERE subject_key = COALESCE((SELECT subject_key FROM aliases WHERE alias_key = ?1), ?1)
 """
+_CHUNKS = (64, 16, 4, 1)
+_GET_MANY = {
+    size: f"""
+    WITH wanted (key) AS (VALUES {", ".join(["(?)"] * size)})
+    SELECT key, subject_key, wrapped_key, key_version, salt, profile, state, revision, updated_us
+    FROM wanted CROSS JOIN subjects
+    WHERE subject_key = COALESCE((SELECT aliases.subject_key FROM aliases WHERE alias_key = key), key)
+    """
+    for size in _CHUNKS
+}
+"""Statements for so many keys at once: any number of keys needs few of them, and each stays prepared."""
 _PAGE = """
     SELECT subject_key, wrapped_key, key_version, salt, profile, state, revision, updated_us FROM subjects
     WHERE subject_key > ? ORDER BY subject_key LIMIT ?
@@ -88,9 +99,16 @@ class Subjects:
         row = connection.execute(_GET, (key,)).fetchone()
         return None if row is None else SubjectRow._make(row)
 
-    def get_many(self, connection: Connection, keys: Iterable[bytes]) -> list[SubjectRow | None]:
-        """:meth:`get` for each key, in order."""
-        return [self.get(connection, key) for key in keys]
+    def get_many(self, connection: Connection, keys: Sequence[bytes]) -> list[SubjectRow | None]:
+        """:meth:`get` for each key, in order, in few statements: under load, one read serves many callers."""
+        found: dict[bytes, SubjectRow] = {}
+        start = 0
+        for size in _CHUNKS:
+            while len(keys) - start >= size:
+                for row in connection.execute(_GET_MANY[size], keys[start : start + size]):
+                    found[row[0]] = SubjectRow._make(row[1:])
+                start += size
+        return [found.get(key) for key in keys]
 
     def put(self, connection: Connection, row: SubjectRow) -> None:
         """Stores the row in place of the one with its key."""

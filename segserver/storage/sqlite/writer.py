@@ -25,7 +25,9 @@ Work = Callable[[Connection], Any]
 Entries = Sequence[bytes] | Callable[[Any], Sequence[bytes]]
 """The audit entries of a unit, or what makes them from the result of its work."""
 Appender = Callable[[Connection, Sequence[bytes]], Sequence[int]]
-"""Appends audit payloads inside the writer's transaction; returns one log index for each, in order."""
+"""Appends audit payloads in the connection's transaction, or in one of its own where there is none; returns
+one log index for each, in order.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +140,13 @@ class Writer:
         """One transaction for the group; sets the outcome of every unit."""
         connection = self._connection
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            whole = [(unit, *done) for unit in group if (done := self._work(unit)) is not None]
-            indexes = iter(self._append(connection, [entry for _, _, entries in whole for entry in entries]))
-            receipts = [
-                (unit, Receipt(result, [next(indexes) for _ in entries])) for unit, result, entries in whole
-            ]
-            connection.execute("COMMIT")
+            if any(unit.work or callable(unit.entries) for unit in group):
+                connection.execute("BEGIN IMMEDIATE")
+                whole = [(unit, *done) for unit in group if (done := self._work(unit)) is not None]
+                receipts = self._log(whole)
+                connection.execute("COMMIT")
+            else:
+                receipts = self._log([(unit, None, unit.entries) for unit in group])
         except Exception as error:
             failure = error if isinstance(error, SegserverError) else unavailable(error)
             if connection.in_transaction:
@@ -154,6 +156,13 @@ class Writer:
             return
         for unit, receipt in receipts:
             unit.outcome = receipt
+
+    def _log(self, whole: Sequence[tuple[Unit, Any, Any]]) -> list[tuple[Unit, Receipt]]:
+        """Appends the entries of units (with results and entries), and gives each its receipt."""
+        indexes = iter(
+            self._append(self._connection, [entry for _, _, entries in whole for entry in entries])
+        )
+        return [(unit, Receipt(result, [next(indexes) for _ in entries])) for unit, result, entries in whole]
 
     def _work(self, unit: Unit) -> tuple[Any, Sequence[bytes]] | None:
         """The result of a unit's work and its entries; ``None`` when the work failed and was rolled back."""
