@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, TypeVar, cast
 
 import click
 
@@ -221,6 +221,33 @@ def prove(log_index: int, file: Path | None, server: Server) -> None:
     file.touch(mode=0o600)
     file.write_text(proof, encoding="utf-8", newline="\n")
     click.echo(f"wrote {file}", err=True)
+
+
+@command.command("replay")
+@click.argument("log_index", type=click.IntRange(min=0))
+@click.option(
+    "--subject-file",
+    type=click.File("r"),
+    required=True,
+    help="A file with the subject's id, or - to type it.",
+)
+@json_option
+@server_options
+def replay(log_index: int, subject_file: TextIO, as_json: bool, server: Server) -> None:
+    """Evaluate a recorded question again: does the same answer come out, and if not, what changed?
+
+    \b
+    Example:
+      segserver audit replay 1042 --subject-file -
+    """
+    with server.connect() as client:
+        found = client.replay_entry(log_index, subject_file.read().strip())
+    if as_json:
+        write_json({"same": found.same, "changes": found.changes, "differences": found.differences})
+        return
+    click.echo("the same" if found.same else f"not the same: {', '.join(found.changes) or 'outcomes differ'}")
+    for segment, (recorded, replayed) in found.differences.items():
+        click.echo(f"{segment}: {recorded} then, {replayed} now")
 
 
 @command.command("key")

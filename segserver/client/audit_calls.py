@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,11 +52,20 @@ class EntryFilter:
 
 @dataclass(frozen=True, slots=True)
 class SignedCheckpoint:
-    """The newest checkpoint (an empty note for an empty log), its growth from an older size, the log's key."""
+    """The newest checkpoint (an empty note for an empty log), its growth from an older size, the key."""
 
     note: str
     consistency: tuple[bytes, ...]
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Whether an answer comes out again, what changed, and recorded and new outcomes by segment."""
+
+    same: bool
+    changes: tuple[str, ...]
+    differences: Mapping[str, tuple[str, str]]
 
 
 ANY_ENTRY = EntryFilter()
@@ -128,6 +137,20 @@ def prune_audit(before: dt.datetime) -> Call[int]:
         lambda reply: int(reply.dropped),
         lasting=True,
     )
+
+
+def replay_entry(log_index: int, subject: Subject) -> Call[Replay]:
+    """Evaluates a recorded question again; the log has tokens only, so the subject is named."""
+    who = parse_subject(subject)
+    request = pb.ReplayEntryRequest(
+        log_index=log_index, subject=value_pb2.SubjectId(type=who.type, id=who.id)
+    )
+    return Call(_AUDIT, "ReplayEntry", request, pb.ReplayEntryResponse, _replay, lasting=True)
+
+
+def _replay(reply: Any) -> Replay:
+    differences = {item.segment: (item.recorded, item.replayed) for item in reply.differences}
+    return Replay(reply.same, tuple(reply.changes), differences)
 
 
 def _records(reply: Any) -> tuple[tuple[Record, ...], str]:

@@ -115,6 +115,7 @@ class AsyncClient:
     prove_entry = _sending(audit_calls.prove_entry)
     audit_checkpoint = _sending(audit_calls.audit_checkpoint)
     prune_audit = _sending(audit_calls.prune_audit)
+    replay_entry = _sending(audit_calls.replay_entry)
 
     async def send(self, call: Call[T]) -> T:
         """Sends a call made by a function of :mod:`segserver.client.calls`, and reads the reply."""

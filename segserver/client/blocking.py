@@ -118,6 +118,7 @@ class Client:
     prove_entry = _sending(audit_calls.prove_entry)
     audit_checkpoint = _sending(audit_calls.audit_checkpoint)
     prune_audit = _sending(audit_calls.prune_audit)
+    replay_entry = _sending(audit_calls.replay_entry)
 
     def send(self, call: Call[T]) -> T:
         """Sends a call made by a function of :mod:`segserver.client.calls`, and reads the reply."""

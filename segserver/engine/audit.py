@@ -20,6 +20,7 @@ from segserver.audit.log import read_head
 from segserver.audit.note import NoteKey, Signer, open_checkpoint
 from segserver.audit.prune import prune
 from segserver.audit.search import Filter, Page
+from segserver.engine.replay import Replay, Replayer
 from segserver.engine.store import Store
 from segserver.errors import FailedPrecondition, InvalidInput, NotFound
 from segserver.model import Caller, SubjectId
@@ -50,11 +51,13 @@ class AuditDesk:
         pseudonyms: Pseudonyms,
         profiles: Profiles,
         signer: Signer,
+        replayer: Replayer,
         now_us: Callable[[], int],
     ) -> None:
         self._store = store
         self._pseudonyms = pseudonyms
         self._profiles = profiles
+        self._replayer = replayer
         self._now_us = now_us
         self.key: NoteKey = signer.key
         self.notary = Notary(store.database, store.writer, signer)
@@ -142,6 +145,10 @@ class AuditDesk:
         if not 0 < old_size < size:
             return note, []
         return note, await self._read(lambda c: proof.prove_growth(c, old_size, size))
+
+    async def replay(self, caller: Caller, log_index: int, subject: SubjectId) -> Replay:
+        """Evaluates a recorded question again. Raises what :meth:`get` and :meth:`Replayer.replay` raise."""
+        return await self._replayer.replay(await self.get(caller, log_index), subject)
 
     async def prune(self, caller: Caller, before_us: int) -> int:
         """Drops payloads of entries before a time; returns how many. Raises :class:`InvalidInput`."""

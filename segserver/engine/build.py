@@ -21,6 +21,7 @@ from segserver.engine.evaluate import Evaluator
 from segserver.engine.explain import Explainer
 from segserver.engine.profiles import ProfileDesk
 from segserver.engine.reads import SubjectReads
+from segserver.engine.replay import Replayer
 from segserver.engine.rights import RightsDesk
 from segserver.engine.serving import Serving
 from segserver.engine.store import Store, open_store
@@ -154,7 +155,9 @@ def build(
             ),
             consents=consents,
             rights=rights,
-            audit=AuditDesk(store, pseudonyms, keeper, log_signer(keyring), now_us),
+            audit=AuditDesk(
+                store, pseudonyms, keeper, log_signer(keyring), Replayer(corridor, served, pseudonyms), now_us
+            ),
             store=store,
             now_us=now_us,
         )

@@ -77,6 +77,12 @@ class Corridor:
         self._now_us = now_us
         self._inputs_key = inputs_key
 
+    def under(self, serving: Serving, now_us: int) -> Corridor:
+        """The same way under another catalog, as of another moment."""
+        return Corridor(
+            self._reads, self._pseudonyms, self._profiles, lambda: serving, lambda: now_us, self._inputs_key
+        )
+
     def check(self, caller: Caller, purpose: str, segments: tuple[str, ...]) -> tuple[Serving, list[int]]:
         """The catalog to answer from and the segments to answer for.
 

@@ -87,6 +87,21 @@ class AuditServicer:
         before_us = convert.time_us(request.before, "before")
         return pb.PruneEntriesResponse(dropped=await self._audit.prune(caller, before_us or 0))
 
+    async def ReplayEntry(  # noqa: N802
+        self, request: pb.ReplayEntryRequest, caller: Caller
+    ) -> pb.ReplayEntryResponse:
+        """Evaluates again."""
+        subject = convert.subject_id(request.subject, self._limits)
+        replay = await self._audit.replay(caller, request.log_index, subject)
+        return pb.ReplayEntryResponse(
+            same=replay.same,
+            changes=[str(change) for change in replay.changes],
+            differences=[
+                pb.OutcomeDifference(segment=item.segment, recorded=item.recorded, replayed=item.replayed)
+                for item in replay.differences
+            ],
+        )
+
     def _subject(self, message: pb.EntryFilter) -> SubjectId | None:
         if not message.HasField("subject"):
             return None

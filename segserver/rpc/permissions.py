@@ -46,6 +46,7 @@ _SERVICES: Mapping[str, Mapping[str, frozenset[Role]]] = {
         "ProveEntry": _OFFICERS,
         "GetCheckpoint": _EVERYBODY,
         "PruneEntries": _OFFICERS,
+        "ReplayEntry": _OFFICERS,
     },
     "PrivacyService": {
         "ExportSubject": _OFFICERS,

@@ -165,3 +165,31 @@ class PruneEntriesResponse(_message.Message):
     DROPPED_FIELD_NUMBER: _ClassVar[int]
     dropped: int
     def __init__(self, dropped: _Optional[int] = ...) -> None: ...
+
+class ReplayEntryRequest(_message.Message):
+    __slots__ = ("log_index", "subject")
+    LOG_INDEX_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    log_index: int
+    subject: _value_pb2.SubjectId
+    def __init__(self, log_index: _Optional[int] = ..., subject: _Optional[_Union[_value_pb2.SubjectId, _Mapping]] = ...) -> None: ...
+
+class ReplayEntryResponse(_message.Message):
+    __slots__ = ("same", "changes", "differences")
+    SAME_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    same: bool
+    changes: _containers.RepeatedScalarFieldContainer[str]
+    differences: _containers.RepeatedCompositeFieldContainer[OutcomeDifference]
+    def __init__(self, same: _Optional[bool] = ..., changes: _Optional[_Iterable[str]] = ..., differences: _Optional[_Iterable[_Union[OutcomeDifference, _Mapping]]] = ...) -> None: ...
+
+class OutcomeDifference(_message.Message):
+    __slots__ = ("segment", "recorded", "replayed")
+    SEGMENT_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_FIELD_NUMBER: _ClassVar[int]
+    REPLAYED_FIELD_NUMBER: _ClassVar[int]
+    segment: str
+    recorded: str
+    replayed: str
+    def __init__(self, segment: _Optional[str] = ..., recorded: _Optional[str] = ..., replayed: _Optional[str] = ...) -> None: ...

@@ -70,6 +70,11 @@ class AuditServiceStub:
                 request_serializer=segserver_dot_v1_dot_audit__service__pb2.PruneEntriesRequest.SerializeToString,
                 response_deserializer=segserver_dot_v1_dot_audit__service__pb2.PruneEntriesResponse.FromString,
                 _registered_method=True)
+        self.ReplayEntry = channel.unary_unary(
+                '/segserver.v1.AuditService/ReplayEntry',
+                request_serializer=segserver_dot_v1_dot_audit__service__pb2.ReplayEntryRequest.SerializeToString,
+                response_deserializer=segserver_dot_v1_dot_audit__service__pb2.ReplayEntryResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
@@ -125,6 +130,13 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReplayEntry(self, request, context):
+        """Evaluates a recorded question again, under the recorded catalog, time and purpose.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -162,6 +174,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.PruneEntries,
                     request_deserializer=segserver_dot_v1_dot_audit__service__pb2.PruneEntriesRequest.FromString,
                     response_serializer=segserver_dot_v1_dot_audit__service__pb2.PruneEntriesResponse.SerializeToString,
+            ),
+            'ReplayEntry': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayEntry,
+                    request_deserializer=segserver_dot_v1_dot_audit__service__pb2.ReplayEntryRequest.FromString,
+                    response_serializer=segserver_dot_v1_dot_audit__service__pb2.ReplayEntryResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -354,6 +371,33 @@ class AuditService:
             '/segserver.v1.AuditService/PruneEntries',
             segserver_dot_v1_dot_audit__service__pb2.PruneEntriesRequest.SerializeToString,
             segserver_dot_v1_dot_audit__service__pb2.PruneEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayEntry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segserver.v1.AuditService/ReplayEntry',
+            segserver_dot_v1_dot_audit__service__pb2.ReplayEntryRequest.SerializeToString,
+            segserver_dot_v1_dot_audit__service__pb2.ReplayEntryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -131,3 +131,12 @@ async def test_pruning_asks_first_and_keeps_what_is_young(run):
     await run("prune", "--before", "2020-01-01", code=1)
     assert await run("prune", "--before", "2020-01-01", "--yes") == "dropped 0 payloads\n"
     await run("prune", "--before", "2999-01-01", "--yes", code=1)
+
+
+async def test_replay(run, server):
+    (newest, _) = await entries(run, "--kind", "evaluation")
+    await server.client().upsert_profile("kim", {"age": 4})
+    told = await run("replay", newest["log_index"], "--subject-file", "-", stdin="kim\n")
+    assert told.startswith("not the same: INPUTS_CHANGED")
+    assert "people/adults: member then" in told
+    await run("replay", newest["log_index"], "--subject-file", "-", code=1, stdin="jo\n")

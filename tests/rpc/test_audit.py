@@ -14,6 +14,7 @@ from segserver.audit.note import NoteKey
 from segserver.audit.proof import verify_proof
 from segserver.audit.verify import verify
 from segserver.audit.witness import Witness
+from segserver.client import Document
 from segserver.client.audit_calls import EntryFilter
 from segserver.errors import FailedPrecondition, IntegrityError, InvalidInput, NotFound, PermissionDenied
 
@@ -165,3 +166,46 @@ async def test_the_log_is_signed_at_the_stop(tmp_path):
     report = verify(connection, [key])
     connection.close()
     assert report.signed == report.size > 0
+
+
+async def evaluation_of(client, subject):
+    return (await anext(client.audit_entries(EntryFilter(subject=subject, kinds=["evaluation"])))).log_index
+
+
+async def test_a_replay_shows_the_same_until_something_changes(server):
+    client = server.client()
+    log_index = await evaluation_of(client, "jo")
+    server.clock.time = NOON + dt.timedelta(days=3)
+    assert (await client.replay_entry(log_index, "jo")).same
+    await client.upsert_profile("jo", {"age": 66})
+    replay = await client.replay_entry(log_index, "jo")
+    assert not replay.same
+    assert replay.changes == ("INPUTS_CHANGED",)
+    assert replay.differences == {"people/seniors": ("not_member", "member")}
+
+
+async def test_a_replay_uses_the_recorded_catalog(server):
+    client = server.client()
+    log_index = await evaluation_of(client, "jo")
+    await client.publish_catalog([Document("catalog.yaml", CATALOG.replace("age >= 18", "age >= 50"))])
+    assert (await client.replay_entry(log_index, "jo")).same
+    await client.evaluate("jo", "care", ["people/adults"])
+    assert (await client.replay_entry(await evaluation_of(client, "jo"), "jo")).same
+
+
+async def test_a_replay_tells_a_changed_consent(server):
+    client = server.client()
+    log_index = await evaluation_of(client, "jo")
+    await client.restrict_subject("jo", reason="disputed")
+    replay = await client.replay_entry(log_index, "jo")
+    assert "CONSENT_CHANGED" in replay.changes
+    assert replay.differences["people/adults"] == ("member", "withheld")
+
+
+async def test_a_replay_needs_the_right_subject_and_an_evaluation(server):
+    client = server.client()
+    log_index = await evaluation_of(client, "jo")
+    with pytest.raises(InvalidInput):
+        await client.replay_entry(log_index, "kim")
+    with pytest.raises(FailedPrecondition):
+        await client.replay_entry(0, "jo")
