@@ -119,7 +119,7 @@ async def _audited(
 
 async def _refuse(context: grpc.aio.ServicerContext, error: SegserverError) -> None:
     details = status.details_of(error)
-    await context.abort(status.code_of(error), error.message, ((status.DETAILS_KEY, details),))
+    await context.abort(status.code_of(error), status.message_of(error), ((status.DETAILS_KEY, details),))
 
 
 def _bearer(context: grpc.aio.ServicerContext) -> str:

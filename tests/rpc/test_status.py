@@ -1,12 +1,17 @@
 """Every error of the tree becomes one status with a stable reason."""
 
+import base64
+from urllib.parse import quote
+
 import grpc
 import pytest
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from segserver import errors
-from segserver.rpc.status import code_of, details_of, failure_of
+from segserver.rpc.status import LEFT_OUT, code_of, details_of, failure_of, message_of
 
 CODES = {
     errors.InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
@@ -68,3 +73,32 @@ def test_a_catalog_error_lists_every_problem():
     assert "a.yaml:3: rule: bad" in error.message
     assert "b.yaml:5: worse" in error.message
     assert code_of(error) is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@given(
+    st.text(max_size=4_000),
+    st.lists(st.tuples(st.text(max_size=2_000), st.text(max_size=2_000)), max_size=80),
+    st.dictionaries(st.sampled_from(["near", "limit", "value"]), st.text(max_size=3_000)),
+)
+@example("\N{SNOWMAN}" * 100_000, [("f" * 100_000, "\N{SNOWMAN}" * 9_000)] * 500, {"near": "n" * 50_000})
+@example("\ud800", [("\ud800", "\ud800")], {"near": "\ud800"})
+def test_an_error_fits_into_the_trailers_that_every_client_accepts(message, violations, metadata):
+    found = [errors.Violation(field, description) for field, description in violations]
+    error = errors.InvalidInput(message, metadata=metadata, violations=found)
+    details = details_of(error)
+    assert len(quote(message_of(error))) + len(base64.b64encode(details)) < 8_000
+    status = Status.FromString(details)
+    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    assert status.details[0].Unpack(info)
+    shown = 0
+    if len(status.details) > 1:
+        assert status.details[1].Unpack(bad)
+        shown = len(bad.field_violations)
+    assert shown + int(info.metadata.get(LEFT_OUT, "0")) == len(violations)
+    assert failure_of(error).ByteSize() < 200_000
+
+
+def test_a_short_error_is_said_whole():
+    error = errors.InvalidInput("é" * 200, violations=[errors.Violation("a", "é" * 100)] * 8)
+    assert message_of(error) == "é" * 200
+    assert LEFT_OUT.encode() not in details_of(error)
