@@ -87,6 +87,18 @@ def verify(
     return Report(start, size, root, verification.compared, verification.good, verification.pruned)
 
 
+def verified_checkpoint(connection: Connection, report: Report) -> str | None:
+    """The newest signed note among those that this verification compared, to resume from; ``None`` without
+    one.
+
+    Not simply the newest one: the log may have grown meanwhile, and what grew was not verified.
+    """
+    with store.reading():
+        return next(
+            (note for _, note in store.checkpoints(connection, report.signed - 1, report.signed)), None
+        )
+
+
 class _Verification:
     """One pass over the rows, with the checkpoints alongside."""
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, TypeVar, cast
 
@@ -308,6 +309,8 @@ def verify(
             err=True,
         )
         return
+    from segserver.audit.proof import prove_growth
+    from segserver.audit.verify import verified_checkpoint
     from segserver.audit.verify import verify as verify_log
     from segserver.audit.witness import Witness
 
@@ -321,8 +324,9 @@ def verify(
                 bar.update(done - bar.pos)
 
             report = verify_log(connection, [log_key], trusted=trusted, resume=resume, progress=progress)
-        if witness is not None:
-            _remember(witness, connection)
+        note = verified_checkpoint(connection, report)
+        if witness is not None and note is not None:
+            witness.observe(note, partial(prove_growth, connection))
     click.echo(
         f"entries {report.start} to {report.size}: verified; signed up to {report.signed}; "
         f"{report.pruned} pruned"
@@ -389,18 +393,6 @@ def _log(data_dir: Path, key_file: Path | None) -> Iterator[tuple[Connection, No
         yield connection, log_key
     finally:
         connection.close()
-
-
-def _remember(witness: Any, connection: Connection) -> None:
-    """Keeps the newest checkpoint, which the log was just verified against."""
-    from functools import partial
-
-    from segserver.audit.proof import prove_growth
-    from segserver.storage.sqlite import log as rows
-
-    note = rows.newest_checkpoint(connection)
-    if note is not None:
-        witness.observe(note, partial(prove_growth, connection))
 
 
 def _text(file: Path) -> str:

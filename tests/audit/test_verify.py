@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from segserver.audit import merkle
 from segserver.audit.log import Log, reader
 from segserver.audit.note import Checkpoint, NoteKey, Signer, open_checkpoint
-from segserver.audit.verify import verify
+from segserver.audit.verify import verified_checkpoint, verify
 from segserver.errors import IntegrityError, Unavailable
 from segserver.storage.sqlite import Database
 from segserver.storage.sqlite import log as store
@@ -58,6 +58,19 @@ def test_it_resumes_from_a_trusted_checkpoint(filled):
     assert (report.start, report.size, report.checkpoints) == (33, 40, 0)
     change(filled.connection, 34)
     assert refused(filled, trusted=trusted, resume=True) == ("ENTRY_CHANGED", 34)
+
+
+def test_what_grew_meanwhile_is_not_taken_for_verified(filled, write):
+    report = verify(filled.connection, filled.keys, progress=lambda done, total: write(3))
+    assert report.size == 40
+    note = verified_checkpoint(filled.connection, report)
+    assert open_checkpoint(note, filled.keys).size == report.signed == 33
+    assert store.checkpoint_size(filled.connection) > 40
+
+
+def test_an_unsigned_log_has_no_verified_checkpoint(write, connection, signer):
+    write(3, signed=False)
+    assert verified_checkpoint(connection, verify(connection, [signer.key])) is None
 
 
 def test_resuming_still_checks_the_stored_past(filled):
