@@ -25,8 +25,8 @@ class Log:
         self._root = merkle.EMPTY_ROOT
 
     def append(self, connection: Connection, payloads: Sequence[bytes]) -> Sequence[int]:
-        """Appends payloads in order, inside the caller's transaction, or in one of its own where there is none;
-        returns their log indexes.
+        """Appends payloads in order, inside the caller's transaction, or in one of its own where there is
+        none; returns their log indexes.
 
         Rows and head move together or not at all. Raises :class:`IntegrityError` when the stored hashes do
         not give the stored head: a log that is known to be damaged takes no more entries.
@@ -46,7 +46,7 @@ class Log:
         return range(first, frontier.size)
 
     def _append_alone(self, connection: Connection, payloads: Sequence[bytes]) -> Sequence[int]:
-        """The same as a transaction of its own, in one statement unless another process has appended meanwhile."""
+        """The same as a transaction of its own: in one statement, unless another process has appended."""
         frontier = self._frontier.copy()
         before = frontier.size, self._root
         rows = zip(frontier.extend(map(merkle.leaf_hash, payloads)), payloads, strict=True)

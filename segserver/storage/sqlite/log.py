@@ -53,7 +53,8 @@ def m002_index(db: Utils) -> None:
 def m003_append(db: Utils) -> None:
     """A view that appends: one statement moves rows and head, or neither, and is a transaction by itself."""
     db.execute(
-        "CREATE VIEW log_append AS SELECT '' AS rows, 0 AS size, x'' AS root, 0 AS size_after, x'' AS root_after"
+        "CREATE VIEW log_append AS SELECT '' AS rows, 0 AS size, x'' AS root, 0 AS size_after, x'' "
+        "AS root_after"
     )
     db.execute("""
         CREATE TRIGGER log_append_insert INSTEAD OF INSERT ON log_append BEGIN
@@ -104,8 +105,8 @@ def append_alone(
 ) -> bool:
     """Adds rows (hashes, payload) and moves the head (size, root) in one statement outside any transaction.
 
-    False, and nothing is done, when the head is not what it was ``before``: another process has appended. In one
-    statement the interpreter is handed over once for the whole group, and not at every step.
+    False, and nothing is done, when the head is not what it was ``before``: another process has appended.
+    In one statement the interpreter is handed over once for the whole group, and not at every step.
     """
     text = msgspec.json.encode([(stored.hex(), payload.hex()) for stored, payload in rows]).decode()
     try:
