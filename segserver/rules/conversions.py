@@ -11,9 +11,12 @@ from segserver.rules.arithmetic import in_int64
 _SPACE = " \t\n\v\f\r"
 _INT = re.compile(r"[+-]?\d{1,40}", re.ASCII)
 _DECIMAL = re.compile(
-    r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE
+    r"[+-]?(?:(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d++)?|inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE
 )
-_HEX = re.compile(r"[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+"""Possessive: digits that could be split in two ways would cost the square of their number."""
+_HEX = re.compile(
+    r"[+-]?0x(?:[0-9a-f]++(?:\.[0-9a-f]*+)?|\.[0-9a-f]++)(?:p[+-]?\d++)?", re.ASCII | re.IGNORECASE
+)
 _TRUE = frozenset({"1", "t", "true", "TRUE", "True"})
 _FALSE = frozenset({"0", "f", "false", "FALSE", "False"})
 _TWO_63 = 2.0**63

@@ -228,6 +228,16 @@ def test_versions(left: str, right: str, order: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("function", ["int", "double", "bool", "duration", "timestamp"])
+@pytest.mark.parametrize("part", ["1", "1.", "0x1", "1h", "1.5s", " ", "1e", "+", "1:"])
+def test_a_long_text_is_read_in_one_pass(function: str, part: str) -> None:
+    """A text as long as an attribute may be; read in more than one pass, these take minutes."""
+    text = (part * 65_536)[:65_535] + "!"
+    assert (
+        Rule(f"{function}(text) == {function}(text)", {"text": "string"}).evaluate({"text": text}) is UNKNOWN
+    )
+
+
 def test_distances() -> None:
     rule = Rule("distance_km(a, b, c, d)", dict.fromkeys("abcd", "double"))
     quarter = rule.evaluate({"a": 0.0, "b": 0.0, "c": 90.0, "d": 0.0})
