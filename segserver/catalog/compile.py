@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -19,11 +19,13 @@ from segserver.catalog.graph import order
 from segserver.catalog.labelling import Labelling
 from segserver.catalog.labels import Label
 from segserver.catalog.names import near
+from segserver.catalog.policies import policy
 from segserver.catalog.source import Source, from_texts
 from segserver.catalog.used import Used
 from segserver.errors import CatalogError, Conflict, InvalidInput, Problem, RuleError
 from segserver.model import TypeName
 from segserver.rules import Checked, Environment
+from segserver.rules.cost import Size, measure
 from segserver.rules.program import Computed, Step
 from segserver.strategies import api, groups
 from segserver.strategies.contract import variable_of
@@ -79,6 +81,7 @@ class _Resolver:
         self._used = used.strategies(source, installed, self._problems)
         self._purposes = used.purposes(source)
         self._attributes = used.attributes(source, self._used, self._purposes, self._problems)
+        self._policy = policy(source, self._purposes, self._attributes, self._problems)
         self._drafts = drafts(source, self._used, self._problems)
         self._traits = {
             f"{name}.{trait.name}": _Code(f"{name}.{trait.name}", trait, user)
@@ -99,6 +102,7 @@ class _Resolver:
         reads = {name: frozenset(step.reads) for name, step in steps.items()}
         ordered, cycles = order(reads)
         self._problems.extend(self._cycle(cycle) for cycle in cycles)
+        self._measure(ordered)
         labelling = Labelling(self._attributes, self._purposes, self._source.broken, self._problems)
         labels = labelling.run(
             ordered, reads, {n: c.problem for n, c in self._traits.items()}, self._claims()
@@ -112,13 +116,16 @@ class _Resolver:
         }
         functions = {f.name: f"{f.function.signature} of {f.origin}" for f in self._installed.functions}
         return Catalog(
-            digest=digest(self._attributes, self._purposes, strategies, traits, segments, functions),
+            digest=digest(
+                self._attributes, self._purposes, self._policy, strategies, traits, segments, functions
+            ),
             documents=documents(self._source, segments),
             attributes=self._attributes,
             purposes=self._purposes,
             strategies=strategies,
             traits=traits,
             segments=segments,
+            policy=self._policy,
             steps=Steps(
                 tuple(steps[name] for name in ordered),
                 reads,
@@ -161,13 +168,35 @@ class _Resolver:
         try:
             self._checked[name] = environment.check(rule, expected)
         except RuleError as error:
-            found = [
-                (int(line), int(column), text) for line, column, text in _CEL_ERROR.findall(error.message)
-            ]
-            for line, column, text in found or [(error.line, error.column, error.message)]:
-                message = self._explained(text)
-                if message is not None:
-                    self._problems.append(at(message, (line, column)))
+            self._problems += self._rule_problems(error, at)
+
+    def _measure(self, ordered: Sequence[str]) -> None:
+        """Refuses what could become too large or take too long, through all the traits that it reads."""
+        places: dict[str, Callable[[str, tuple[int, int]], Problem]] = {
+            draft.variable: functools.partial(self._rule_problem, draft) for draft in self._drafts.values()
+        }
+        places |= {name: code.rule_problem for name, code in self._traits.items()}
+        sizes: dict[str, Size] = {}
+        for name in dict.fromkeys(map(groups.segment_of, ordered)):
+            checked = self._checked.get(name)
+            if checked is None:
+                continue
+            try:
+                size = measure(checked, sizes)
+            except RuleError as error:
+                self._problems += self._rule_problems(error, places[name])
+            else:
+                if name in self._traits:
+                    sizes[name] = size
+
+    def _rule_problems(
+        self, error: RuleError, at: Callable[[str, tuple[int, int]], Problem]
+    ) -> Iterator[Problem]:
+        found = [(int(line), int(column), text) for line, column, text in _CEL_ERROR.findall(error.message)]
+        for line, column, text in found or [(error.line, error.column, error.message)]:
+            message = self._explained(text)
+            if message is not None:
+                yield at(message, (line, column))
 
     def _explained(self, text: str) -> str | None:
         """CEL's message with a hint; ``None`` when it only follows from another problem."""

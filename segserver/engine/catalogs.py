@@ -13,6 +13,7 @@ from segserver.engine.serving import Serving
 from segserver.errors import Conflict, FailedPrecondition, NotFound
 from segserver.model import Caller, Category
 from segserver.rules import Environment
+from segserver.rules.cost import measure
 from segserver.rules.times import to_datetime
 from segserver.storage.sqlite import Connection, Writer, catalogs
 from segserver.storage.sqlite.catalogs import CatalogRow
@@ -151,6 +152,7 @@ class Catalogs:
         variables |= {segment.variable: "bool" for segment in catalog.segments.values()}
         functions = [installed.function for installed in self._installed.functions]
         checked = Environment(variables, functions).check(rule)
+        measure(checked, {})
         reads = frozenset().union(*(catalog.steps.origins.get(name, {name}) for name in checked.reads))
         attributes = [catalog.attributes[name] for name in reads]
         return RuleReport(

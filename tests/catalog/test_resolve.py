@@ -362,6 +362,17 @@ def test_a_trait_that_does_not_compile_is_a_problem_of_its_strategy():
     assert problem.message.startswith("trait one.t: 1:3: found no matching overload")
 
 
+def test_a_value_that_grows_too_large_from_trait_to_trait_is_refused_where_it_does():
+    attributes = [Attribute("name", "string", "demographic")]
+    traits = [Trait(f"t{n}", "string", rule=f"one.t{n - 1} + one.t{n - 1}") for n in range(1, 12)]
+    first = Trait("t0", "string", rule="name + name")
+    installed = _installed(Strategy(name="one", version="1", attributes=attributes, traits=[*traits, first]))
+    problem = failure(installed, "strategies:\n  one:\n")
+    assert problem.message.startswith(
+        "trait one.t8: 1:8: with the longest values, this could make 33,554,432"
+    )
+
+
 def test_settings_that_the_strategy_refuses_are_a_problem_of_the_catalog():
     class Limits(Settings):
         low: int = 1
