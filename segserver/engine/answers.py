@@ -10,9 +10,12 @@ from segserver.errors import SegserverError
 from segserver.model import Outcome
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SegmentResult:
     """The outcome for one segment, with what stood in the way of settling it.
+
+    Results repeat from subject to subject, so they are made once and shared; each is equal to itself only,
+    which makes it a cheap key for what is derived from it.
 
     ``missing`` names attributes without a value; ``withheld`` pairs an attribute with its reason code;
     ``reason`` is one of the codes below where data alone do not explain an UNKNOWN, or, for a WITHHELD, why
@@ -29,9 +32,6 @@ class SegmentResult:
     """The segment has a legal or similarly significant effect, and there is no explicit consent (GDPR art.
     22).
     """
-
-    def __hash__(self) -> int:
-        return hash(self.segment)
 
 
 @dataclass(frozen=True, slots=True)

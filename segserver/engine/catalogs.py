@@ -77,7 +77,7 @@ class Catalogs:
 
     def resolve(self, documents: Documents) -> Catalog:
         """Compiles a catalog, and has the code of its traits load what it needs. Raises :class:`CatalogError`
-        with every problem. Takes up to seconds: not for the event loop. """
+        with every problem. Takes up to seconds: not for the event loop."""
         catalog = catalogs_room.resolve(documents, self._installed, self._host)
         used = (trait for segment in catalog.segments.values() for trait in segment.code)
         self._host.warm_up(frozenset(used))

@@ -17,7 +17,7 @@ class SubjectReads:
 
     A statement costs a fixed part, and hands the interpreter to the writer's thread; under load, both are
     shared by all calls of a turn. A read begins after it was asked for, so it sees every change that had
-    returned by then. """
+    returned by then."""
 
     def __init__(self, reader: Connection, profiles: Profiles) -> None:
         self._reader = reader

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from segserver.engine.answers import ERROR, STRATEGY_FAILED, UNDETERMINED, SegmentResult
 from segserver.engine.corridor import Sight
@@ -33,22 +33,22 @@ def run(sight: Sight) -> Results:
     outcomes = sight.plan.program.python(
         sight.values, sight.at_us, sight.subject_key.hex(), sight.withheld, failed
     )
-    found = Results()
     plan = sight.plan
+    members, others = plan.settled(explicit=sight.mask.explicit)
+    results: list[SegmentResult] = []
+    found = Results(results)
     for number in sight.wanted:
         outcome = outcomes[number]
         if outcome is True:
-            result = plan.members[number]
-            found.members.append(result.segment)
+            results.append(members[number])
+            found.members.append(members[number].segment)
         elif outcome is False:
-            result = plan.others[number]
-            found.others.append(result.segment)
+            results.append(others[number])
+            found.others.append(others[number].segment)
         else:
-            result = _unsettled(sight, plan.program.segments[number], failed)
+            result = _unsettled(sight, number, failed)
+            results.append(result)
             _note(found, result)
-        if plan.review and result.segment in plan.review and not sight.mask.explicit:
-            result = replace(result, human_review=True)
-        found.results.append(result)
     return found
 
 
@@ -61,16 +61,21 @@ def _stopped(sight: Sight) -> Results:
     return Results(results, withheld=[result.segment for result in results])
 
 
-def _unsettled(sight: Sight, segment: str, failed: list[str]) -> SegmentResult:
+def _unsettled(sight: Sight, number: int, failed: list[str]) -> SegmentResult:
     """Why a segment is not settled: what was withheld, what was missing, whose code failed, or an error in
-    the rule.
-    """
-    program = sight.plan.program
+    the rule. Subjects that lack the same attributes share the result."""
+    plan = sight.plan
+    program = plan.program
+    segment = program.segments[number]
     reads = program.reads[segment]
-    reasons = sight.plan.withheld(sight.mask)
-    withheld = tuple((name, reasons[name]) for name in sorted(reads & sight.withheld))
-    missing = tuple(sorted(name for name in reads - sight.withheld if _is_missing(sight, name)))
+    missing = tuple([name for name in reads - sight.withheld if sight.values[plan.input_index[name]] is None])
     failed_traits = tuple(sorted(program.code[segment].intersection(failed))) if failed else ()
+    key = number, sight.mask, missing, failed_traits
+    known = plan.unsettled.get(key)
+    if known is not None:
+        return known
+    reasons = plan.withheld(sight.mask)
+    withheld = tuple((name, reasons[name]) for name in sorted(reads & sight.withheld))
     if failed_traits:
         reason = STRATEGY_FAILED
     elif withheld or missing:
@@ -78,11 +83,12 @@ def _unsettled(sight: Sight, segment: str, failed: list[str]) -> SegmentResult:
     else:
         reason = UNDETERMINED if program.code[segment] else ERROR
     outcome = Outcome.WITHHELD if withheld else Outcome.UNKNOWN
-    return SegmentResult(segment, outcome, missing, withheld, reason, failed_traits)
-
-
-def _is_missing(sight: Sight, name: str) -> bool:
-    return sight.values[sight.plan.input_index[name]] is None
+    review = segment in plan.review and not sight.mask.explicit
+    result = SegmentResult(
+        segment, outcome, tuple(sorted(missing)), withheld, reason, failed_traits, human_review=review
+    )
+    plan.remember(key, result)
+    return result
 
 
 def _note(found: Results, result: SegmentResult) -> None:

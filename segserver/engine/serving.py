@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import TypeAlias
 
 from segserver.catalog import Catalog, Program
 from segserver.engine.answers import SegmentResult
@@ -11,6 +12,13 @@ from segserver.errors import InvalidInput
 from segserver.model import Outcome
 from segserver.privacy.gate import Gate, Mask
 from segserver.storage.sqlite.catalogs import CatalogRow
+
+Results: TypeAlias = Sequence[SegmentResult]
+
+UnsettledKey: TypeAlias = tuple[int, Mask, tuple[str, ...], tuple[str, ...]]
+"""The segment's number, the mask, the missing attributes, the traits whose code failed."""
+
+UNSETTLED_KEPT_MAX = 65_536
 
 
 class Plan:
@@ -27,14 +35,35 @@ class Plan:
         self.input_index: Mapping[str, int] = {
             name: number for number, name in enumerate(self.program.inputs)
         }
-        self.members = [SegmentResult(segment, Outcome.MEMBER) for segment in self.program.segments]
-        self.others = [SegmentResult(segment, Outcome.NOT_MEMBER) for segment in self.program.segments]
         self.review = frozenset(
             segment for segment in self.program.segments if catalog.segments[segment].legal_or_similar_effect
         )
+        self._settled = {explicit: self._make_settled(explicit=explicit) for explicit in (False, True)}
+        self.unsettled: dict[UnsettledKey, SegmentResult] = {}
+        """Results of subjects that lack the same attributes, made before."""
         self._withheld: dict[Mask, Mapping[str, str]] = {}
         self._stopped: dict[Mask, Sequence[SegmentResult]] = {}
         self._by_reason: dict[Mask, Mapping[str, tuple[str, ...]]] = {}
+
+    def settled(self, *, explicit: bool) -> tuple[Results, Results]:
+        """The results of a member and of anybody else, for each segment; ``explicit``: whether explicit
+        consent is in force."""
+        return self._settled[explicit]
+
+    def remember(self, key: UnsettledKey, result: SegmentResult) -> None:
+        """Keeps an unsettled result for the next subject that lacks the same."""
+        if len(self.unsettled) >= UNSETTLED_KEPT_MAX:
+            self.unsettled.clear()
+        self.unsettled[key] = result
+
+    def _make_settled(self, *, explicit: bool) -> tuple[Results, Results]:
+        def make(outcome: Outcome) -> Results:
+            return [
+                SegmentResult(segment, outcome, human_review=segment in self.review and not explicit)
+                for segment in self.program.segments
+            ]
+
+        return make(Outcome.MEMBER), make(Outcome.NOT_MEMBER)
 
     def withheld(self, mask: Mask) -> Mapping[str, str]:
         """The program's inputs that a mask hides, each with its reason code. A gate makes few masks, so they

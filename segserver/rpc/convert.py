@@ -98,6 +98,31 @@ def evaluation(answer: Evaluation) -> pb.Evaluation:
     return message
 
 
+def evaluate_response(answer: Evaluation) -> bytes:
+    """An ``EvaluateSegmentsResponse`` with this answer, serialized.
+
+    Serialized messages that stand one behind the other are read as one, merged
+    (https://protobuf.dev/programming-guides/encoding/#last-one-wins): the reply is its head and, behind it,
+    the bytes of each result, which are made once."""
+    head = pb.EvaluateSegmentsResponse(
+        evaluation=pb.Evaluation(
+            evaluation_id=answer.evaluation_id,
+            evaluate_time=timestamp(answer.time_us),
+            catalog_digest=answer.catalog_digest,
+            subject_token=answer.subject_token,
+        )
+    )
+    return b"".join([head.SerializeToString(), *map(_result_part, answer.results)])
+
+
+@lru_cache(maxsize=65_536)
+def _result_part(result: SegmentResult) -> bytes:
+    """A reply that holds nothing but one result, serialized."""
+    part = pb.EvaluateSegmentsResponse(evaluation=pb.Evaluation(results=[segment_result(result)]))
+    serialized: bytes = part.SerializeToString()
+    return serialized
+
+
 @lru_cache(maxsize=65_536)
 def segment_result(result: SegmentResult) -> pb.SegmentResult:
     """A result as a message. Results repeat: most are one of two for each segment, so the messages are kept.

@@ -33,7 +33,9 @@ log = structlog.get_logger("segserver.rpc")
 _BEARER = "Bearer "
 
 Method = Callable[[Any, Caller], Awaitable[Any]]
-"""A servicer's method: the request and the authenticated caller in, the reply out."""
+"""A servicer's method: the request and the authenticated caller in, the reply out, as a message or
+serialized.
+"""
 
 
 @dataclass(slots=True)
@@ -54,9 +56,17 @@ def service_handler(
         serve: Method = getattr(servicer, method.name)
         handlers[method.name] = grpc.unary_unary_rpc_method_handler(
             _guarded(name, GetMessageClass(method.input_type).FromString, serve, engine, load),
-            response_serializer=GetMessageClass(method.output_type).SerializeToString,
+            response_serializer=_serialized,
         )
     return grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
+
+
+def _serialized(reply: Any) -> bytes:
+    """A reply as bytes; one that is in bytes already stays so."""
+    if isinstance(reply, bytes):
+        return reply
+    serialized: bytes = reply.SerializeToString()
+    return serialized
 
 
 def _guarded(

@@ -25,11 +25,11 @@ class SegmentationServicer:
 
     async def EvaluateSegments(  # noqa: N802  the name in the proto
         self, request: pb.EvaluateSegmentsRequest, caller: Caller
-    ) -> pb.EvaluateSegmentsResponse:
+    ) -> bytes:
         """Evaluates one subject."""
         question = self._question(request, self._segments(request.segments))
         answer = await self._engine.evaluator.evaluate(caller, question)
-        return pb.EvaluateSegmentsResponse(evaluation=convert.evaluation(answer))
+        return convert.evaluate_response(answer)
 
     async def BatchEvaluateSegments(  # noqa: N802
         self, request: pb.BatchEvaluateSegmentsRequest, caller: Caller

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from pathlib import Path
 
@@ -98,6 +99,8 @@ async def serve(engine: Engine, ready_file: Path | None = None) -> None:
     """Serves until SIGINT or SIGTERM. ``ready_file`` gets the address as soon as calls are taken."""
     server = Server(engine)
     address = await server.start()
+    gc.collect()
+    gc.freeze()  # the catalog and all modules live as long as the process: the collector need not look at them again
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
