@@ -109,8 +109,8 @@ def reasons() -> str:
     for file in sorted(SOURCE.rglob("*.py")):
         for reason, kind, message in _raised(ast.parse(file.read_text(encoding="utf-8"))):
             found.setdefault((reason, kind), set()).add(message)
-    for kind in KINDS.values():
-        found.setdefault((kind.reason, kind.__name__), set()).add(_first(kind))
+    for error in KINDS.values():
+        found.setdefault((error.reason, error.__name__), set()).add(_first(error))
     rows = [
         (code(reason), code(kind), "<br>".join(sorted(filter(None, messages))))
         for (reason, kind), messages in sorted(found.items())

@@ -22,8 +22,10 @@ import re
 import shlex
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
+import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +52,7 @@ VOLATILE = [
     (re.compile(r"\bcatalog [0-9a-f]{12}\b"), "catalog <digest>"),
     (re.compile(r"\b[0-9a-f]{12}\b"), "<digest>"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00| UTC)?"), "<time>"),
-    (re.compile(r"\d+(\.\d+)? (ms|s|seconds|rows/s)\b"), "<duration>"),
+    (re.compile(r"\d+(\.\d+)? ?(ms|s|seconds|rows/s)\b"), "<duration>"),
     (re.compile(r"[━╸╺─]{3,}"), "───"),
     (re.compile(r"[ \t]+"), " "),
 ]
@@ -80,10 +82,13 @@ class Scene:
 
     catalog: str = ""
     files: tuple[str, ...] = ()
+    installs: bool = False
+    """The session installs plugins: into an environment of its own, on top of this one."""
 
 
 SCENES = {
     "bare": Scene(),
+    "plugin": Scene(installs=True),
     "everyday": Scene("examples/catalog"),
     "customers": Scene("examples/customer_personality/catalog", ("customer_personality.tsv",)),
     "personality": Scene("examples/sapa_spi/catalog", ("sapa_spi.csv",)),
@@ -142,13 +147,19 @@ def normal(text: str) -> list[str]:
 class Stage:
     """A folder in which a session is played, with at most one server."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, python_executable: str = sys.executable) -> None:
         self._folder = folder
+        self._executable = python_executable
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("SEGSERVER_")},
             "COLUMNS": str(WIDTH),
+            "GRPC_VERBOSITY": "NONE",  # its own lines hold ports and process ids
             "NO_COLOR": "1",
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+            "PIP_NO_INDEX": "1",
+            "PIP_NO_BUILD_ISOLATION": "0",  # pip reads this as: without isolation
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PYTHONWARNINGS": "ignore",  # of pip and pytest, about each other
+            "PATH": os.pathsep.join([str(Path(python_executable).parent), os.environ.get("PATH", "")]),
         }
         self._server: subprocess.Popen[bytes] | None = None
         self._log = folder / ".log"
@@ -203,7 +214,7 @@ class Stage:
             options += ["--listen", "127.0.0.1:0"]
         with self._log.open("wb") as log:
             server = subprocess.Popen(
-                [sys.executable, "-m", "segserver", "serve", *options, "--ready-file", str(ready)],
+                [self._executable, "-m", "segserver", "serve", *options, "--ready-file", str(ready)],
                 cwd=self._folder,
                 env=self._environment,
                 stdout=log,
@@ -245,7 +256,7 @@ class Stage:
     def _executed(self, code: str) -> str:
         if self._python is None:
             self._python = subprocess.Popen(
-                [sys.executable, "-c", _DRIVER],
+                [self._executable, "-c", _DRIVER],
                 cwd=self._folder,
                 env=self._environment,
                 stdin=subprocess.PIPE,
@@ -276,7 +287,7 @@ def opened(scene: Scene) -> Iterator[Stage]:
         (folder / "protos").symlink_to(ROOT / "protos")
         for file in scene.files:
             (folder / file).symlink_to(DATA / file)
-        stage = Stage(folder)
+        stage = Stage(folder, _environment_on_top(folder / ".venv") if scene.installs else sys.executable)
         try:
             if scene.catalog:
                 written, code = stage.serve(["--dev", "--catalog", scene.catalog])
@@ -285,6 +296,18 @@ def opened(scene: Scene) -> Iterator[Stage]:
             yield stage
         finally:
             stage.close()
+
+
+def _environment_on_top(folder: Path) -> str:
+    """The Python of a new virtual environment that sees what is installed in this one."""
+    venv.create(folder, symlinks=True)
+    packages = sysconfig.get_path("purelib")
+    inner = Path(sysconfig.get_path("purelib", "venv", vars={"base": str(folder)}))
+    (inner / "on_top.pth").write_text(f"import site; site.addsitedir({packages!r})\n", encoding="utf-8")
+    command = folder / "bin" / "segserver"
+    command.write_text(f"#!{folder}/bin/python\nfrom segserver.cli import main\n\nmain()\n", encoding="utf-8")
+    command.chmod(0o755)
+    return str(folder / "bin" / "python")
 
 
 def main() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 from pathlib import Path
 from types import ModuleType
 
@@ -48,7 +49,7 @@ def documented_constants() -> set[str]:
     names = set()
     for file in Path(segserver.client.__file__).parent.parent.rglob("*.py"):
         body = ast.parse(file.read_text(encoding="utf-8")).body
-        for statement, following in zip(body, body[1:], strict=False):
+        for statement, following in itertools.pairwise(body):
             target = (
                 statement.target
                 if isinstance(statement, ast.AnnAssign)
