@@ -12,7 +12,7 @@ from segserver.catalog.graph import closure
 from segserver.catalog.names import close_to
 from segserver.errors import NotFound
 from segserver.model import Category, TypeName
-from segserver.privacy.policy import Label, Policy, Purpose
+from segserver.privacy.policy import Policy, Purpose
 from segserver.rules import Checked
 from segserver.rules.polars import PolarsProgram, compile_polars
 from segserver.rules.program import Step
@@ -162,6 +162,7 @@ class Catalog:
         traits: Mapping[str, Trait],
         segments: Mapping[str, Segment],
         steps: Steps,
+        policy: Policy,
     ) -> None:
         self.digest = digest
         """SHA-256, in hex, of everything that shapes an answer."""
@@ -173,10 +174,7 @@ class Catalog:
         self.traits = _sorted(traits)
         self.segments = _sorted(segments)
         self.steps = steps
-        self.policy = Policy(
-            purposes=self.purposes,
-            labels={name: Label(a.category, a.purposes) for name, a in self.attributes.items()},
-        )
+        self.policy = policy
         """What the gate goes by."""
         self._programs: _Cache[Program] = _Cache(self._program)
         self._bulks: _Cache[Bulk] = _Cache(self._bulk)

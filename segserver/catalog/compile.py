@@ -19,6 +19,7 @@ from segserver.catalog.graph import order
 from segserver.catalog.labelling import Labelling
 from segserver.catalog.labels import Label
 from segserver.catalog.names import near
+from segserver.catalog.policies import policy
 from segserver.catalog.source import Source, from_texts
 from segserver.catalog.used import Used
 from segserver.errors import CatalogError, Conflict, InvalidInput, Problem, RuleError
@@ -80,6 +81,7 @@ class _Resolver:
         self._used = used.strategies(source, installed, self._problems)
         self._purposes = used.purposes(source)
         self._attributes = used.attributes(source, self._used, self._purposes, self._problems)
+        self._policy = policy(source, self._purposes, self._attributes, self._problems)
         self._drafts = drafts(source, self._used, self._problems)
         self._traits = {
             f"{name}.{trait.name}": _Code(f"{name}.{trait.name}", trait, user)
@@ -114,13 +116,16 @@ class _Resolver:
         }
         functions = {f.name: f"{f.function.signature} of {f.origin}" for f in self._installed.functions}
         return Catalog(
-            digest=digest(self._attributes, self._purposes, strategies, traits, segments, functions),
+            digest=digest(
+                self._attributes, self._purposes, self._policy, strategies, traits, segments, functions
+            ),
             documents=documents(self._source, segments),
             attributes=self._attributes,
             purposes=self._purposes,
             strategies=strategies,
             traits=traits,
             segments=segments,
+            policy=self._policy,
             steps=Steps(
                 tuple(steps[name] for name in ordered),
                 reads,

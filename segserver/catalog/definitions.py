@@ -3,11 +3,14 @@ later."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
 from segserver.model import Category, LegalBasis, TypeName
+from segserver.privacy.records import JURISDICTION
 from segserver.strategies.contract import MINIMUM_AUDIENCE_FLOOR, is_name, is_segment_id
 
 MINIMUM_AUDIENCE = 100
@@ -38,9 +41,37 @@ def _text(text: str) -> str:
     return text.strip("\n").rstrip()
 
 
+_DURATION = re.compile(r"([1-9][0-9]{0,5})([dh])")
+_UNIT_US = {"d": 86_400_000_000, "h": 3_600_000_000}
+
+
+def duration_us(duration: str) -> int:
+    """A duration like ``365d`` or ``36h`` in microseconds. Months and years have no length of their own.
+
+    Raises :class:`ValueError` for anything else.
+    """
+    match = _DURATION.fullmatch(duration)
+    if match is None:
+        raise ValueError("a duration is a whole number of days or hours, like 365d or 36h")
+    return int(match[1]) * _UNIT_US[match[2]]
+
+
+def _duration(duration: str) -> str:
+    duration_us(duration)
+    return duration
+
+
+def _jurisdiction(key: str) -> str:
+    if not JURISDICTION.fullmatch(key):
+        raise ValueError("a jurisdiction is written like DE or US-CA (ISO 3166)")
+    return key
+
+
 Name = Annotated[StrictStr, AfterValidator(_name)]
 SegmentId = Annotated[StrictStr, AfterValidator(_segment_id)]
 Names = tuple[Name, ...]
+Duration = Annotated[StrictStr, AfterValidator(_duration)]
+Jurisdiction = Annotated[StrictStr, AfterValidator(_jurisdiction)]
 Texts = tuple[StrictStr, ...]
 Title = Annotated[StrictStr, Field(max_length=200)]
 
@@ -78,6 +109,33 @@ class PurposeDefinition(_Definition):
     """Evaluates personal aspects: denied for children."""
     special_condition: StrictStr = ""
     """The condition of GDPR art. 9(2) that permits special categories without explicit consent."""
+
+
+class RegimeDefinition(_Definition):
+    """How the law of a jurisdiction differs from what the server knows of it; see
+    :class:`segserver.privacy.policy.Regime`. What is left out stays.
+    """
+
+    opt_in: StrictBool | None = None
+    honors_gpc: StrictBool | None = None
+    sensitive: tuple[Category, ...] | None = None
+    special_needs_explicit_consent: StrictBool | None = None
+    child_below_years: Annotated[StrictInt, Field(ge=13, le=21)] | None = None
+    """Neither the GDPR (art. 8(1)) nor the law of the United States knows a limit below 13."""
+
+
+class PolicyDefinition(_Definition):
+    """How long data may be used, the law of each jurisdiction, and how an age is known."""
+
+    retention: Mapping[Category, Duration] = {}
+    """By category: from this long after it was recorded, a value is unusable. None: until it is erased."""
+    regimes: Mapping[Jurisdiction, RegimeDefinition] = {}
+    deny_unknown_age: StrictBool = False
+    """Profiling needs a known age."""
+    birth_date: Name = "birth_date"
+    """The timestamp that tells a person's age."""
+    age: Name = "age"
+    """The number of years, where there is no birth date."""
 
 
 class SegmentDefinition(_Definition):

@@ -11,7 +11,7 @@ from segserver.catalog.catalog import Catalog
 from segserver.strategies import groups
 
 Kind: TypeAlias = Literal["added", "removed", "changed"]
-Part: TypeAlias = Literal["attribute", "purpose", "strategy", "trait", "segment"]
+Part: TypeAlias = Literal["attribute", "policy", "purpose", "strategy", "trait", "segment"]
 T = TypeVar("T")
 
 MEANING = ("rule", "type", "inputs", "version", "distribution", "settings")
@@ -48,6 +48,9 @@ def diff(old: Catalog, new: Catalog) -> Difference:
     """What changes when ``new`` takes the place of ``old``."""
     others = [
         *_changes("attribute", old.attributes, new.attributes, digest.attribute_fields),
+        *_changes(
+            "policy", digest.policy_parts(old.policy), digest.policy_parts(new.policy), lambda part: part
+        ),
         *_changes("purpose", old.purposes, new.purposes, digest.purpose_fields),
         *_changes("strategy", old.strategies, new.strategies, digest.strategy_fields),
         *_changes("trait", old.traits, new.traits, digest.trait_fields),

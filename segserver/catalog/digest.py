@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from segserver.catalog.catalog import Attribute, Segment, Strategy, Trait
-from segserver.privacy.policy import Purpose
+from segserver.model import Category
+from segserver.privacy.policy import Policy, Purpose, Regime
 
 FORMAT = 1
 """Rises when the same definitions come to mean something else."""
@@ -35,6 +36,7 @@ def canonical(rule: str) -> str:
 def digest(
     attributes: Mapping[str, Attribute],
     purposes: Mapping[str, Purpose],
+    policy: Policy,
     strategies: Mapping[str, Strategy],
     traits: Mapping[str, Trait],
     segments: Mapping[str, Segment],
@@ -51,6 +53,7 @@ def digest(
         "format": FORMAT,
         "attributes": {name: attribute_fields(a) for name, a in attributes.items()},
         "purposes": {name: purpose_fields(p) for name, p in purposes.items()},
+        "policy": policy_parts(policy),
         "strategies": {name: strategy_fields(s) for name, s in strategies.items()},
         "traits": {name: trait_fields(t) for name, t in traits.items()},
         "segments": {name: segment_fields(s) for name, s in segments.items()},
@@ -82,6 +85,32 @@ def purpose_fields(purpose: Purpose) -> dict[str, Any]:
         "sale_or_sharing": purpose.sale_or_sharing,
         "profiling": purpose.profiling,
         "special_condition": purpose.special_condition,
+    }
+
+
+def policy_parts(policy: Policy) -> dict[str, dict[str, Any]]:
+    """The policy in parts, each as JSON values: how an age is known, retention in microseconds, and the
+    regime of each jurisdiction.
+    """
+    parts: dict[str, dict[str, Any]] = {
+        "age": {
+            "deny_unknown_age": policy.deny_unknown_age,
+            "birth_date": policy.birth_date_attribute,
+            "age": policy.age_attribute,
+        },
+        "retention": {category.value: policy.retention_us.get(category) for category in Category},
+        "regime of any other": _regime_fields(policy.default_regime),
+    }
+    return parts | {f"regime of {name}": _regime_fields(regime) for name, regime in policy.regimes.items()}
+
+
+def _regime_fields(regime: Regime) -> dict[str, Any]:
+    return {
+        "opt_in": regime.opt_in,
+        "honors_gpc": regime.honors_gpc,
+        "sensitive": sorted(regime.sensitive),
+        "special_needs_explicit_consent": regime.special_needs_explicit_consent,
+        "child_below_years": regime.child_below_years,
     }
 
 

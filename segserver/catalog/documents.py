@@ -44,6 +44,7 @@ def documents(source: Source, segments: Mapping[str, Segment]) -> dict[str, str]
             "strategies": {name: d.value for name, d in sorted(source.strategies.items())},
             "include": ready_made,
         },
+        "policy.yaml": {"policy": None if source.policy is None else _fields(source.policy.value)},
         "segments.yaml": {"segments": [_fields(d.value) for _, d in sorted(source.segments.items())]},
     }
     kept = {file: {key: value for key, value in part.items() if value} for file, part in parts.items()}
@@ -53,7 +54,13 @@ def documents(source: Source, segments: Mapping[str, Segment]) -> dict[str, str]
 def _fields(definition: BaseModel) -> dict[str, Any]:
     """The fields that are not at their default; what has no order is sorted."""
     fields = definition.model_dump(mode="json", exclude_defaults=True)
-    return {key: sorted(set(v)) if isinstance(v, list) else v for key, v in fields.items()}
+    return {key: _ordered(value) for key, value in fields.items()}
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _ordered(item) for key, item in sorted(value.items())}
+    return sorted(set(value)) if isinstance(value, list) else value
 
 
 def _dump(part: Mapping[str, Any]) -> str:

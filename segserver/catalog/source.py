@@ -13,7 +13,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from segserver.catalog.definitions import (
     AttributeDefinition,
     Name,
+    PolicyDefinition,
     PurposeDefinition,
+    RegimeDefinition,
     SegmentDefinition,
 )
 from segserver.catalog.document import SIZE_MAX, Node, parse
@@ -57,6 +59,7 @@ class Source:
     include: list[Defined[str]] = field(default_factory=list)
     exclude: list[Defined[str]] = field(default_factory=list)
     segments: dict[str, Defined[SegmentDefinition]] = field(default_factory=dict)
+    policy: Defined[PolicyDefinition] | None = None
     broken: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
     readable: bool = True
@@ -147,6 +150,7 @@ class _File:
             "include": self._patterns,
             "exclude": self._patterns,
             "segments": self._segments,
+            "policy": self._policy,
         }
         if not isinstance(top.value, dict):
             self._problem(f"a file is a mapping with the keys {', '.join(sections)}", top.line)
@@ -209,6 +213,14 @@ class _File:
             elif value is not None:
                 self._source.segments[name] = self._defined(value, section, name, entry, entry.line)
 
+    def _policy(self, section: str, node: Node) -> None:
+        if node.value is None:
+            return
+        if self._source.policy is not None:
+            self._twice(section, "", node.line, self._source.policy)
+        elif (value := self._model(PolicyDefinition, section, "", node, node.line)) is not None:
+            self._source.policy = Defined(value, section, self._file, node.line, node)
+
     def _named(
         self, section: str, node: Node, known: Mapping[str, Defined[Any]]
     ) -> Iterable[tuple[str, Node, int]]:
@@ -236,7 +248,7 @@ class _File:
         except ValidationError as error:
             self._source.broken.add(name)
             for detail in error.errors(include_url=False, include_input=False):
-                path: _Key = detail["loc"]
+                path: _Key = tuple(step for step in detail["loc"] if step != "[key]")
                 at = entry.line_of(path) if path and entry.at(path[:1]) is not None else line
                 self._problem(_message(detail, model), at, section, name, *map(str, path))
             return None
@@ -250,18 +262,22 @@ class _File:
         )
 
     def _problem(self, message: str, line: int, *path: str) -> None:
-        self._source.problems.append(Problem(message, self._file, line, ".".join(path)))
+        self._source.problems.append(Problem(message, self._file, line, ".".join(filter(None, path))))
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
+_NESTED: Mapping[str, type[BaseModel]] = {"regimes": RegimeDefinition}
+
+
 def _message(error: Any, model: type[BaseModel] | None) -> str:
     """What to do about one of pydantic's errors."""
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden" and model is not None:
-        known = list(model.model_fields)
+        nested = _NESTED.get(str(error["loc"][0]), model) if len(error["loc"]) > 1 else model
+        known = list(nested.model_fields)
         return f"unknown key; it may have {', '.join(known)}{near(str(error['loc'][-1]), known)}"
     if kind == "value_error":
         return str(context["error"])
@@ -279,6 +295,8 @@ _MESSAGES = {
     "model_type": "this must be a mapping of keys to values",
     "string_too_long": "this has more than {max_length} characters",
     "greater_than_equal": "this must be {ge} or more",
+    "less_than_equal": "this must be {le} or less",
+    "mapping_type": "this must be a mapping of keys to values",
 }
 
 

@@ -23,7 +23,7 @@ def found(text: str) -> list[tuple[int, str, str]]:
             "segmets: []",
             1,
             "segmets",
-            "purposes, strategies, include, exclude, segments; did you mean segments?",
+            "purposes, strategies, include, exclude, segments, policy; did you mean segments?",
         ),
         ("- a", 1, "", "a file is a mapping with the keys attributes, purposes"),
         ("attributes: [a]", 1, "attributes", "attributes is a mapping from names"),
