@@ -97,7 +97,9 @@ def resolve(strategy: Strategy, settings: Mapping[str, Any] | None = None) -> Re
             strategy.check(resolved)
         traits = tuple(strategy.traits(resolved) if callable(strategy.traits) else strategy.traits)
         segments = tuple(strategy.segments(resolved) if callable(strategy.segments) else strategy.segments)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin's code may raise what is no Exception, such as SystemExit
         raise _invalid(strategy, [("", f"{type(error).__name__}: {error}")]) from error
     found = _traits(strategy, traits) + _segments(segments)
     if found:

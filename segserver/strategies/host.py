@@ -17,6 +17,7 @@ import polars as pl
 
 from segserver.errors import InvalidInput, SegserverError
 from segserver.model import TypeName, Value, check_value
+from segserver.rules.cost import LIST, TEXT
 from segserver.rules.functions import Function
 from segserver.rules.polars_distinct import over_distinct
 from segserver.rules.program import Coded
@@ -99,7 +100,7 @@ class Host:
             def call(*args: Any) -> Any:
                 try:
                     return code(*args)
-                except (Exception, SystemExit) as error:
+                except BaseException as error:
                     raise self.failed(name, error) from None
 
             return call
@@ -108,7 +109,13 @@ class Host:
         return replace(function, function=guarded(function.function), vectorized=vectorized)
 
     def failed(self, name: str, error: BaseException, count: int = 1) -> StrategyFailedError:
-        """Counts a failure, and gives the exception to raise in place of the plugin's own."""
+        """Counts a failure, and gives the exception to raise in place of the plugin's own.
+
+        A plugin's code may raise anything: a panic of Rust's, ``CancelledError`` or ``SystemExit`` are no
+        ``Exception``, and would take the call or the server with them. A person's Ctrl-C goes on.
+        """
+        if isinstance(error, KeyboardInterrupt):
+            raise error
         last = type(error).__name__
         with self._lock:
             before = self._failures.get(name)
@@ -134,7 +141,7 @@ class _Scalar:
                 for position in self._times:
                     public[position] = to_datetime(args[position])
                 args = tuple(public)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise self._host.failed(self._name, error) from None
         return self.public(*args)
 
@@ -142,7 +149,7 @@ class _Scalar:
         """The same for public values."""
         try:
             return self._checked(self._code(*args))
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise self._host.failed(self._name, error) from None
 
     def _checked(self, result: Any) -> Any:
@@ -151,6 +158,8 @@ class _Scalar:
         value = check_value(self._name, result, self._type)
         if self._values and not self._values.issuperset((value,) if isinstance(value, str) else value):  # type: ignore[arg-type]
             raise InvalidInput.of(self._name, "a value outside the trait's own list")
+        if isinstance(value, (str, tuple)) and not _fits(value):
+            raise InvalidInput.of(self._name, "a value that is too long")
         return to_rule(value, self._type)
 
 
@@ -191,7 +200,7 @@ class _Vectorized:
             return _series([], self._type)
         try:
             result = _checked_column(self._code(*columns), self._type, len(columns[0]))
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             self._host.failed(self._name, error)
             named = [column.alias(f"{position}") for position, column in enumerate(columns)]
             return over_distinct(self._try, pl.DataFrame(named), self._types, self._type, strict=True)
@@ -201,8 +210,10 @@ class _Vectorized:
         """Without the values that the scalar form would refuse."""
         if self._type == "double":
             allowed = result.is_finite()
-        elif not self._values:
+        elif self._type not in ("string", "list(string)"):
             return result
+        elif not self._values:
+            allowed = _fit(result)
         elif self._type == "string":
             allowed = result.is_in(self._values)
         else:
@@ -220,6 +231,31 @@ class _Vectorized:
             return self._scalar(*args)
         except StrategyFailedError:
             return None
+
+
+def _fits(value: str | tuple[str, ...]) -> bool:
+    """Whether a text or list is no longer than rules reckon with."""
+    if isinstance(value, str):
+        return len(value) <= TEXT.characters
+    lengths = [len(item) for item in value]
+    return (
+        len(lengths) <= LIST.items
+        and sum(lengths) <= LIST.characters
+        and max(lengths, default=0) <= LIST.longest
+    )
+
+
+def _fit(column: pl.Series) -> pl.Series:
+    """The same for every value of a column; null where there is none."""
+    if column.dtype == pl.String:
+        return column.str.len_chars() <= TEXT.characters
+    lengths = column.list.eval(pl.element().str.len_chars())
+    longest = lengths.list.max().fill_null(0)
+    return (
+        (lengths.list.len() <= LIST.items)
+        & (lengths.list.sum() <= LIST.characters)
+        & (longest <= LIST.longest)
+    )
 
 
 def _series(values: Sequence[Any], type_name: str) -> pl.Series:

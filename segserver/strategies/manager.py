@@ -129,7 +129,9 @@ def load(
     for origin, source in _sources(entry_points, extra):
         try:
             sound.append(_load(origin, source))
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a panic of Rust's, CancelledError and SystemExit are no Exception
             quarantined.append(Quarantined(origin, _reason(error)))
     clashes = _clashes(sound)
     quarantined += [Quarantined(plugin.origin, reason) for plugin, reason in clashes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import pickle
 
@@ -71,9 +72,27 @@ def stop(n):
     raise SystemExit(3)
 
 
+class Panic(BaseException):
+    """As Rust's panics come to Python."""
+
+
+def raising(error):
+    def code(n):
+        raise error
+
+    return code
+
+
 @pytest.mark.parametrize(
     ("type_name", "function", "last"),
     [
+        ("int", raising(Panic("the customer is 1234")), "Panic"),
+        ("int", raising(asyncio.CancelledError()), "CancelledError"),
+        ("int", raising(GeneratorExit()), "GeneratorExit"),
+        ("string", lambda n: "x" * 65_537, "InvalidInput"),
+        ("list(string)", lambda n: ["x"] * 1_001, "InvalidInput"),
+        ("list(string)", lambda n: ["x" * 65_537], "InvalidInput"),
+        ("list(string)", lambda n: ["x" * 60_000] * 100, "InvalidInput"),
         ("int", leak, "ValueError"),
         ("int", stop, "SystemExit"),
         ("int", lambda n: "text", "InvalidInput"),
@@ -220,6 +239,30 @@ def test_one_subject_and_a_table_agree(texts):
             return None
 
     assert step.vectorized(column("string", *texts)).to_list() == [one(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("type_name", "short", "long"),
+    [
+        ("string", "x" * 65_536, "x" * 65_537),
+        ("list(string)", ["x"] * 1_000, ["x"] * 1_001),
+        ("list(string)", [], ["x" * 65_537]),
+        ("list(string)", ["x" * 60_000], ["x" * 60_000] * 100),
+    ],
+)
+def test_a_value_that_is_too_long_is_masked_in_a_table(type_name, short, long):
+    host = Host()
+    trait = Trait("t", type_name, reads=["n"], vectorized=lambda n: column(type_name, short, long, None))
+    result = coded(trait, host).vectorized(column("int", 1, 2, 3))
+    assert result.to_list() == [short, None, None]
+    assert host.failures == {"s.t": Failures(1, "InvalidInput")}
+
+
+def test_a_persons_interruption_is_no_failure_of_a_strategy():
+    host = Host()
+    with pytest.raises(KeyboardInterrupt):
+        coded(Trait("t", "int", reads=["n"], function=raising(KeyboardInterrupt())), host).scalar(1)
+    assert host.failures == {}
 
 
 def test_functions_of_plugins_are_guarded_too():
