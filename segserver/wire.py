@@ -19,6 +19,8 @@ from segserver.model import Value, check_value
 from segserver.v1 import value_pb2
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+VIOLATIONS_MAX = 16
+"""So many wrong values of one subject are reported together."""
 _SECONDS_MIN, _SECONDS_MAX = -62_135_596_800, 253_402_300_799
 """0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z, the range that google.protobuf.Timestamp documents."""
 
@@ -121,6 +123,8 @@ def _each_named(values: Mapping[str, Any], convert: Callable[[Any, str], Any], f
     violations: list[Violation] = []
     reason = ""
     for name, value in values.items():
+        if len(violations) >= VIOLATIONS_MAX:
+            break
         try:
             converted[name] = convert(value, f"{field}.values[{name}]")
         except InvalidInput as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hmac
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from segserver.catalog.names import near
 from segserver.engine.reads import SubjectReads
 from segserver.engine.serving import Plan, Serving
 from segserver.errors import InvalidInput, PermissionDenied, SegserverError, Violation
@@ -20,6 +20,11 @@ from segserver.privacy.pseudonyms import Pseudonyms
 from segserver.privacy.subject import NO_PROFILE, NO_STATE, SubjectState
 from segserver.rules.values import to_rule
 from segserver.storage.sqlite.subjects import SubjectRow
+
+VIOLATIONS_MAX = 16
+"""So many wrong attributes of one subject are named; a batch can bring a quarter of a million."""
+HINTS_MAX = 3
+"""For so many unknown ones, names that look alike are looked for."""
 
 _ENCODER = msgspec.msgpack.Encoder()
 
@@ -175,18 +180,19 @@ def _brought(serving: Serving, question: Question) -> dict[str, Any]:
 def checked_values(
     serving: Serving, attributes: Mapping[str, Value], field: str = "attributes"
 ) -> dict[str, Any]:
-    """The attributes of a request in rule form. Raises :class:`InvalidInput` with every undeclared or wrong
-    one.
+    """The attributes of a request in rule form. Raises :class:`InvalidInput` with the undeclared and wrong
+    ones, at most :data:`VIOLATIONS_MAX` of them.
     """
     declared = serving.catalog.attributes
     values: dict[str, Any] = {}
     violations: list[Violation] = []
     for name, value in attributes.items():
+        if len(violations) >= VIOLATIONS_MAX:
+            break
         place = f"{field}.values[{name}]"
         attribute = declared.get(name)
         if attribute is None:
-            near = difflib.get_close_matches(name, declared, n=3)
-            hint = f"; did you mean {', '.join(near)}?" if near else ""
+            hint = near(name, declared) if len(violations) < HINTS_MAX else ""
             violations.append(Violation(place, f"the catalog declares no such attribute{hint}"))
             continue
         try:

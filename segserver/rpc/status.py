@@ -29,7 +29,9 @@ PART_CHARACTERS_MAX = 400
 """A field's name or a description."""
 METADATA_CHARACTERS_MAX = 200
 VIOLATIONS_MAX = 50
-"""Of one request or one part of a batch."""
+"""Of one request."""
+PART_VIOLATIONS_MAX = 16
+"""Of one part of a batch, which has a thousand."""
 LEFT_OUT = "violations_left_out"
 """The metadata that says how many violations had no room."""
 
@@ -109,7 +111,7 @@ def failure_of(error: errors.SegserverError) -> value_pb2.Failure:
         message=message_of(error),
         violations=[
             value_pb2.FieldViolation(field=v.field, description=v.description)
-            for v in _shortened(error.violations)
+            for v in _shortened(error.violations[:PART_VIOLATIONS_MAX])
         ],
     )
 

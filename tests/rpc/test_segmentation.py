@@ -333,3 +333,25 @@ async def test_an_internal_failure_tells_nothing(server, monkeypatch):
     with pytest.raises(SegserverError) as caught:
         await server.client(retries=0).evaluate("alice", "analytics")
     assert "secret" not in str(caught.value)
+
+
+async def test_many_wrong_attributes_cost_little_and_the_first_are_named(server):
+    client = server.client()
+    wrong = {f"joine{number}": 1 for number in range(256)}
+    with pytest.raises(InvalidInput) as refused:
+        await client.evaluate("alice", "analytics", attributes=wrong)
+    assert len(refused.value.violations) == 16
+    assert "did you mean joined?" in refused.value.violations[0].description
+    message = pb.BatchEvaluateSegmentsRequest(purpose="analytics")
+    for number in range(1_000):
+        item = message.subjects.add(subject=value_pb2.SubjectId(id=f"s{number}"))
+        for name in wrong:
+            item.attributes.values[name].int_value = 1
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        call = channel.unary_unary(
+            "/segserver.v1.SegmentationService/BatchEvaluateSegments",
+            pb.BatchEvaluateSegmentsRequest.SerializeToString,
+            pb.BatchEvaluateSegmentsResponse.FromString,
+        )
+        reply = await call(message, metadata=[("authorization", f"Bearer {server.dev_key}")])
+    assert {result.error.reason for result in reply.results} == {"ATTRIBUTE_INVALID"}
