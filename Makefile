@@ -47,8 +47,9 @@ docs: $(STAMP)
 ## Write the pinned versions anew from pyproject.toml and the plugins.
 lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --upgrade --no-emit-index-url --no-emit-find-links --no-header --no-annotate --all-extras \
-		--python-version 3.11 --output-file constraints.txt pyproject.toml $(addsuffix /pyproject.toml,$(PLUGINS))
+	printf -- '-e %s\n' ".[dev,bench]" $(addprefix ./,$(PLUGINS)) | $(BIN)/uv pip compile - --quiet --universal --upgrade \
+		--python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+		$(foreach name,segserver $(notdir $(PLUGINS)),--no-emit-package $(name)) --output-file constraints.txt
 
 venv: $(STAMP)
 
