@@ -76,11 +76,14 @@ class Catalogs:
         return self._serving
 
     def resolve(self, documents: Documents) -> Catalog:
-        """Compiles a catalog, and has the code of its traits load what it needs. Raises :class:`CatalogError`
-        with every problem. Takes up to seconds: not for the event loop."""
+        """Compiles a catalog and the program of each purpose, and has the code of its traits load what it
+        needs: no evaluation waits for that. Raises :class:`CatalogError` with every problem. Takes up to
+        seconds: not for the event loop."""
         catalog = catalogs_room.resolve(documents, self._installed, self._host)
         used = (trait for segment in catalog.segments.values() for trait in segment.code)
         self._host.warm_up(frozenset(used))
+        for purpose in catalog.purposes:
+            catalog.program(purpose)
         return catalog
 
     def open(self, documents: Documents | None) -> None:
@@ -121,14 +124,10 @@ class Catalogs:
         more, :class:`Unavailable` when it can't be stored; the old one goes on serving then."""
         catalog = await asyncio.to_thread(self.resolve, documents)
         async with self._publishing:
-            if expected_digest and expected_digest != self.serving.catalog.digest:
-                raise Conflict(
-                    f"{self.serving.catalog.digest} serves meanwhile; look at the difference, then publish",
-                    reason="CATALOG_CHANGED",
-                )
+            _expect(expected_digest, catalogs.latest(self._reader))
             if validate_only:
                 return CatalogRow(0, catalog.digest, self._now_us(), caller.name, note)
-            store, entry = self._publication(catalog, caller.name, note)
+            store, entry = self._publication(catalog, caller.name, note, expected_digest)
             row: CatalogRow = (await self._writer.write(store, (entry,))).result
             self._serving = self._serve(catalog, row)
             return row
@@ -166,12 +165,14 @@ class Catalogs:
         )
 
     def _publication(
-        self, catalog: Catalog, publisher: str, note: str
+        self, catalog: Catalog, publisher: str, note: str, expected_digest: str = ""
     ) -> tuple[Callable[[Connection], CatalogRow], bytes]:
         """The work that stores a catalog, and the audit entry that tells of it."""
         now_us = self._now_us()
 
         def store(connection: Connection) -> CatalogRow:
+            # Another process may have published: only within the transaction is it known what serves.
+            _expect(expected_digest, catalogs.latest(connection))
             return catalogs.add(
                 connection,
                 digest=catalog.digest,
@@ -190,3 +191,12 @@ class Catalogs:
             strategies=strategies,
         )
         return store, encode(entry)
+
+
+def _expect(digest: str, latest: CatalogRow | None) -> None:
+    """Raises :class:`Conflict` when a digest is given and the latest version has another."""
+    if digest and latest is not None and latest.digest != digest:
+        raise Conflict(
+            f"{latest.digest} serves meanwhile; look at the difference, then publish",
+            reason="CATALOG_CHANGED",
+        )

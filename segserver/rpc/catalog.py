@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
@@ -86,7 +87,7 @@ class CatalogServicer:
         if not request.rule:
             raise InvalidInput.of("rule", "write a rule", reason="RULE_MISSING")
         try:
-            checked = self._engine.catalogs.check_rule(request.rule)
+            checked = await asyncio.to_thread(self._engine.catalogs.check_rule, request.rule)
         except RuleError as error:
             problem = pb.RuleProblem(message=error.message, line=error.line, column=error.column)
             return pb.ValidateRuleResponse(problems=[problem])

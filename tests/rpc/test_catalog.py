@@ -243,3 +243,24 @@ def test_a_strict_start_refuses_a_quarantined_plugin(tmp_path):
 
     with pytest.raises(FailedPrecondition, match="RuntimeError"):
         load(entry_points=[], extra=[Broken()], strict=True)
+
+
+async def test_of_two_processes_one_publishes_over_what_it_has_seen(server, tmp_path):
+    old = server.engine.catalogs.serving.catalog.digest
+    async with running(open_engine(tmp_path)) as other:
+        await other.client().publish_catalog(documents(SECOND), expected_digest=old)
+        with pytest.raises(Conflict) as refused:
+            await server.client().publish_catalog(documents(FIRST + "# mine\n"), expected_digest=old)
+    assert refused.value.reason == "CATALOG_CHANGED"
+    assert len(server.engine.catalogs.versions(2**63 - 1, 10)) == 2
+
+
+async def test_programs_are_made_before_a_catalog_serves(server, monkeypatch):
+    await server.client().publish_catalog(documents(SECOND))
+
+    def refuse(*_):
+        raise AssertionError("compiled while a customer waits")
+
+    monkeypatch.setattr("segserver.catalog.catalog.compile_python", refuse)
+    for purpose in ("analytics", "marketing"):
+        assert (await server.client().evaluate("alice", purpose)).results
