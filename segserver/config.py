@@ -51,6 +51,17 @@ class ControllerSettings(_Section):
     """The data protection officer's."""
 
 
+class UpkeepSettings(_Section):
+    """What the server does beside answering."""
+
+    sweep_interval_s: float = Field(3_600.0, gt=0)
+    """How often expired values are removed. They are unusable from the moment they expire; this is about
+    disk.
+    """
+    rewrap_interval_s: float = Field(30.0, gt=0)
+    """How often to look whether the key-encryption key was rotated, and data keys are to be wrapped again."""
+
+
 class Config(_Section):
     """A server's settings.
 
@@ -72,6 +83,7 @@ class Config(_Section):
     key_provider: str = "file"
     """Who keeps the keyring: the file in ``data_dir``, or what a plugin brings under this name."""
     controller: ControllerSettings = ControllerSettings()
+    upkeep: UpkeepSettings = UpkeepSettings()
     limits: Limits = Limits()
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +17,7 @@ from segserver.cli._server import data_dir_option
 if TYPE_CHECKING:
     from segserver.config import Config
     from segserver.engine.keys import KeyDesk
-
+    from segserver.privacy.keys import KeyStatus
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -86,12 +86,17 @@ def status(config: Config, as_json: bool) -> None:
     for version in versions:
         made.add_row(str(version.version), "current" if version.current else "old", f"{version.data_keys:,}")
     console().print(made)
+    if remaining := _remaining(versions):
+        click.echo(f"{remaining:,} data keys remain to be wrapped again; a running server does it")
 
 
 @command.command("rotate")
+@click.option("--no-wait", is_flag=True, help="Leave the wrapping to a running server.")
 @_installation
-def rotate(config: Config) -> None:
-    """Make a new current version, and wrap every data key again. May be stopped: 'keys rewrap' goes on.
+def rotate(no_wait: bool, config: Config) -> None:
+    """Make a new current version, and wrap every data key again.
+
+    It may be stopped: a running server goes on, or 'keys rewrap'.
 
     \b
     Example:
@@ -100,7 +105,8 @@ def rotate(config: Config) -> None:
     with _desk(config) as desk:
         version = desk.rotate()
         click.echo(f"version {version} is the current one")
-        _rewrap(desk)
+        if not no_wait:
+            _rewrap(desk)
 
 
 @command.command("rewrap")
@@ -132,10 +138,13 @@ def retire(version: int, config: Config) -> None:
 
 
 def _rewrap(desk: KeyDesk) -> None:
-    remaining = sum(version.data_keys for version in desk.status() if not version.current)
-    with click.progressbar(length=remaining, label="wrapping data keys again") as bar:
+    with click.progressbar(length=_remaining(desk.status()), label="wrapping data keys again") as bar:
         while count := desk.rewrap():
             bar.update(count)
+
+
+def _remaining(versions: Sequence[KeyStatus]) -> int:
+    return sum(version.data_keys for version in versions if not version.current)
 
 
 @contextmanager

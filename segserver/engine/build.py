@@ -25,12 +25,13 @@ from segserver.engine.replay import Replayer
 from segserver.engine.rights import RightsDesk
 from segserver.engine.serving import Serving
 from segserver.engine.store import Store, open_store
+from segserver.engine.upkeep import Upkeep
 from segserver.errors import Conflict, FailedPrecondition, Unavailable
 from segserver.model import Role
 from segserver.privacy.consent import Consents
 from segserver.privacy.gate import Gate
 from segserver.privacy.keyring import Keyring, check_keyring, new_keyring
-from segserver.privacy.keys import FILE_PROVIDER, KeyProvider, choose
+from segserver.privacy.keys import FILE_PROVIDER, KeyProvider, Keys, choose
 from segserver.privacy.primitives import derive
 from segserver.privacy.profiles import Profiles
 from segserver.privacy.pseudonyms import Pseudonyms
@@ -70,6 +71,7 @@ class Engine:
     consents: ConsentDesk
     rights: RightsDesk
     audit: AuditDesk
+    upkeep: Upkeep
     store: Store
     now_us: Callable[[], int]
 
@@ -94,6 +96,7 @@ class Engine:
 
     def close(self) -> None:
         """Finishes what was submitted to the store, signs the log, and closes them."""
+        self.upkeep.close()
         self.audit.close()
         self.store.close()
 
@@ -140,7 +143,8 @@ def build(
         corridor = Corridor(
             SubjectReads(reader, keeper), pseudonyms, keeper, lambda: served.serving, now_us, inputs_key
         )
-        consents, rights = _privacy(config, store, pseudonyms, vault, keeper, corridor, served, now_us)
+        rights = Rights(vault, keeper, Subjects(), ConsentRecords(), pseudonyms)
+        consents, desk = _privacy(config, store, pseudonyms, vault, keeper, corridor, served, rights, now_us)
         return Engine(
             config=config,
             installed=plugins,
@@ -154,9 +158,17 @@ def build(
                 reader, writer, pseudonyms, keeper, lambda: served.serving, now_us, config.limits
             ),
             consents=consents,
-            rights=rights,
+            rights=desk,
             audit=AuditDesk(
                 store, pseudonyms, keeper, log_signer(keyring), Replayer(corridor, served, pseudonyms), now_us
+            ),
+            upkeep=Upkeep(
+                store,
+                Keys(provider, vault, Subjects()),
+                rights,
+                lambda: served.serving,
+                config.upkeep,
+                now_us,
             ),
             store=store,
             now_us=now_us,
@@ -174,6 +186,7 @@ def _privacy(
     keeper: Profiles,
     corridor: Corridor,
     served: Catalogs,
+    rights: Rights,
     now_us: Callable[[], int],
 ) -> tuple[ConsentDesk, RightsDesk]:
     """The desks where decisions are recorded and rights are served."""
@@ -183,12 +196,12 @@ def _privacy(
     consents = ConsentDesk(
         store.reader, store.writer, pseudonyms, keeper, ledger, lambda: served.serving, now_us, controller
     )
-    rights = RightsDesk(
+    desk = RightsDesk(
         store=store,
         pseudonyms=pseudonyms,
         profiles=keeper,
         consents=ledger,
-        rights=Rights(vault, keeper, subjects, records, pseudonyms),
+        rights=rights,
         register=Register(requests),
         identifications=Identifications(requests, subjects, pseudonyms),
         ledger=consents,
@@ -197,7 +210,7 @@ def _privacy(
         now_us=now_us,
         controller=controller,
     )
-    return consents, rights
+    return consents, desk
 
 
 def _keyring(config: Config, provider: KeyProvider) -> Keyring:

@@ -109,9 +109,9 @@ class Keys:
 
         return work
 
-    def remaining(self, connection: Connection) -> int:
-        """How many data keys are not wrapped under the current version yet."""
-        return sum(status.data_keys for status in self.status(connection) if not status.current)
+    def is_wrapped(self, connection: Connection) -> bool:
+        """Whether every data key is wrapped under the current version."""
+        return not self._subjects.wrapped_elsewhere(connection, self._vault.refresh().current)
 
     def rewrap(self, connection: Connection) -> int:
         """The work that wraps up to :data:`REWRAP_ROWS` data keys under the current version; how many it did:

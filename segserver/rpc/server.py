@@ -106,6 +106,7 @@ async def serve(engine: Engine, ready_file: Path | None = None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     await engine.record_start()
+    engine.upkeep.start()
     serving = engine.catalogs.serving
     log.info(
         "serving", address=address, catalog=serving.catalog.digest, segments=len(serving.catalog.segments)

@@ -48,11 +48,12 @@ def test_rotation_wraps_again_resumes_and_retires(process, connection, provider)
     assert keys.status(connection) == [KeyStatus(1, False, REWRAP_ROWS + 7), KeyStatus(2, True, 1)]
     assert keys.rewrap(connection) == REWRAP_ROWS
     profiles, keys = process()  # as after a kill: what remains is in the rows
-    assert keys.remaining(connection) == 7
+    assert not keys.is_wrapped(connection)
     with pytest.raises(FailedPrecondition) as caught:
         keys.retire(1)(connection)
     assert caught.value.reason == "KEY_VERSION_IN_USE"
     assert keys.rewrap(connection) == 7
+    assert keys.is_wrapped(connection)
     assert keys.rewrap(connection) == 0
     keys.retire(1)(connection)
     keys.drop(connection, 1)
@@ -74,7 +75,7 @@ def test_a_killed_rewrap_loses_nothing(process, connection):
     connection.execute("BEGIN")
     keys.rewrap(connection)
     connection.execute("ROLLBACK")
-    assert keys.remaining(connection) == 9
+    assert [status.data_keys for status in keys.status(connection)] == [9, 0]
     assert profiles.require(connection, key(1)).profile.values == {"income": 1}
 
 

@@ -226,10 +226,16 @@ def test_expired_values_are_swept_and_others_stay(connection, pseudonyms, profil
     pages = list(rights.expired(connection, gate, 115))
     assert sorted(key for page in pages for key in page) == sorted([keys[0], keys[1], keys[4]])
     before = {key: gate.current(profiles.require(connection, key).profile, 115) for key in keys}
-    assert sum(rights.sweep(page, gate, 115)(connection) for page in pages) == 3
+    swept = [swept for page in pages for swept in rights.sweep(page, gate, 115)(connection)]
+    assert sorted(item.attributes for item in swept) == [("city",), ("city",), ("mood",)]
+    tokens = [
+        pseudonyms.audit_token(key, profiles.require(connection, key).salt)
+        for key in (keys[0], keys[1], keys[4])
+    ]
+    assert {item.subject for item in swept} == set(tokens)
     assert {key: profiles.require(connection, key).profile.values for key in keys} == before
     assert list(rights.expired(connection, gate, 115)) == []
-    assert rights.sweep([*keys, key_of(pseudonyms, 9)], gate, 115)(connection) == 0
+    assert rights.sweep([*keys, key_of(pseudonyms, 9)], gate, 115)(connection) == []
 
 
 def test_a_damaged_row_does_not_stop_the_sweep(connection, pseudonyms, profiles, rights):
@@ -238,6 +244,11 @@ def test_a_damaged_row_does_not_stop_the_sweep(connection, pseudonyms, profiles,
         profiles.merge(key, {"city": "x"}, 0)(connection)
     connection.execute("UPDATE subjects SET profile = x'00' WHERE subject_key = ?", (keys[0],))
     assert list(rights.expired(connection, Gate(POLICY), 200)) == [[keys[1]]]
+
+
+def test_a_sweep_that_is_told_to_stop_stops(connection, pseudonyms, profiles, rights):
+    profiles.merge(key_of(pseudonyms, 1), {"city": "x"}, 0)(connection)
+    assert list(rights.expired(connection, Gate(POLICY), 200, lambda: True)) == []
 
 
 @pytest.fixture

@@ -88,6 +88,10 @@ _PAGE = """
     SELECT subject_key, wrapped_key, key_version, salt, profile, state, revision, updated_us FROM subjects
     WHERE subject_key > ? ORDER BY subject_key LIMIT ?
 """
+_WRAPPED_ELSEWHERE = """
+    SELECT 1 FROM subjects WHERE key_version < ?1
+    UNION ALL SELECT 1 FROM subjects WHERE key_version > ?1 LIMIT 1
+"""
 _PUT = "INSERT OR REPLACE INTO subjects VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -164,6 +168,10 @@ class Subjects:
     def key_versions(self, connection: Connection) -> dict[int, int]:
         """Version of the key-encryption key → how many data keys are wrapped under it."""
         return dict(connection.execute("SELECT key_version, COUNT(*) FROM subjects GROUP BY 1 ORDER BY 1"))
+
+    def wrapped_elsewhere(self, connection: Connection, version: int) -> bool:
+        """Whether any data key is wrapped under another version than this one. Two looks into an index."""
+        return connection.execute(_WRAPPED_ELSEWHERE, (version,)).fetchone() is not None
 
     def wrapped_under(
         self, connection: Connection, versions: Iterable[int], rows: int
