@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from segserver.cli._output import console, json_option, table, write_json
 from segserver.cli._server import Server, server_options
+
+if TYPE_CHECKING:
+    from segserver.audit.entry import Entry
 
 KINDS = ["access", "rectify", "restrict", "erase", "object", "port"]
 
@@ -180,6 +184,51 @@ def done(request_id: str, server: Server) -> None:
     with server.connect() as client:
         client.complete_request(request_id)
     click.echo("done")
+
+
+@command.command("history")
+@click.argument("subject")
+@click.option(
+    "--count", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many."
+)
+@server_options
+@json_option
+def history(subject: str, count: int, server: Server, as_json: bool) -> None:
+    """Show who asked what about a subject, newest first. This, too, is asking, and shown the next time.
+
+    \b
+    Example:
+      segserver subject history customer:1042
+    """
+    from segserver.client.audit_calls import EntryFilter
+
+    with server.connect() as client:
+        found = client.audit_entries(EntryFilter(subject=subject), min(count, 1_000))
+        records = [record for record, _ in zip(found, range(count), strict=False)]
+    if as_json:
+        write_json([{"log_index": r.log_index, "entry": json.loads(r.payload)} for r in records])
+        return
+    made = table("entry", "time", "what", "who", "purpose", "answer", "of these data")
+    for record in records:
+        entry = record.entry()
+        made.add_row(
+            str(record.log_index),
+            entry.time[:19] + "Z",
+            entry.kind.replace("_", " "),
+            entry.caller,
+            entry.purpose,
+            _answer(entry),
+            ", ".join(entry.read),
+        )
+    console().print(made)
+
+
+def _answer(entry: Entry) -> str:
+    """What came out: how many segments of each outcome, or the reason of an error."""
+    if entry.result != "OK":
+        return entry.result
+    counts = {name: len(getattr(entry.segments, name)) for name in ("member", "unknown", "withheld")}
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
 @command.command("identify")

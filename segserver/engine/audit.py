@@ -30,6 +30,7 @@ from segserver.privacy.pseudonyms import NO_SALT, Pseudonyms
 from segserver.rules.times import to_datetime
 from segserver.storage.sqlite import Connection
 from segserver.storage.sqlite import log as rows
+from segserver.storage.sqlite.subjects import Subjects
 
 T = TypeVar("T")
 
@@ -74,7 +75,8 @@ class AuditDesk:
         """A page of entries, newest first. Raises :class:`InvalidInput`, :class:`Unavailable`."""
         wanted = self._with_subject(wanted, subject)
         page = await self._read(lambda c: search.search(c, wanted, count=count, before=before))
-        await self._log(Kind.AUDIT_READ, caller, _told(wanted) | {"entries": str(len(page.found))})
+        details = _told(wanted) | {"entries": str(len(page.found))}
+        await self._log(Kind.AUDIT_READ, caller, details, wanted)
         return page
 
     async def get(self, caller: Caller, log_index: int) -> bytes:
@@ -93,7 +95,7 @@ class AuditDesk:
         """Numbers of entries by dimension and value."""
         wanted = self._with_subject(wanted, subject)
         counts = await self._read(lambda c: search.stats(c, wanted))
-        await self._log(Kind.AUDIT_READ, caller, _told(wanted) | {"counts": "true"})
+        await self._log(Kind.AUDIT_READ, caller, _told(wanted) | {"counts": "true"}, wanted)
         return counts
 
     async def export(
@@ -121,7 +123,7 @@ class AuditDesk:
 
         records, following = await self._read(read)
         details = _told(wanted) | {"start": str(start), "entries": str(len(records))}
-        await self._log(Kind.AUDIT_EXPORTED, caller, details)
+        await self._log(Kind.AUDIT_EXPORTED, caller, details, wanted)
         return records, following
 
     async def prove(self, caller: Caller, log_index: int) -> str:
@@ -164,13 +166,17 @@ class AuditDesk:
         return await self._read(lambda c: prune(writer, c, before=before, caller=caller.name, now=now))
 
     def _with_subject(self, wanted: Filter, subject_id: SubjectId | None) -> Filter:
-        """The filter with the subject's tokens: the one it has now, and the one from before it was stored."""
+        """The filter with the subject's tokens: those that each of its ids had before it was stored, and last
+        the one it has now.
+        """
         if subject_id is None:
             return wanted
         key = self._pseudonyms.subject_key(subject_id)
         subject = self._profiles.get(self._store.reader, key)
         tokens = [self._pseudonyms.audit_token(key, NO_SALT)]
         if subject is not None:
+            keys = [subject.subject_key, *Subjects().aliases(self._store.reader, subject.subject_key)]
+            tokens = [self._pseudonyms.audit_token(each, NO_SALT) for each in keys]
             tokens.append(self._pseudonyms.audit_token(subject.subject_key, subject.salt))
         if wanted.subjects and not set(wanted.subjects) & set(tokens):
             raise InvalidInput.of("subject", "is not the one of audit_token", reason="SUBJECT_MISMATCH")
@@ -189,11 +195,17 @@ class AuditDesk:
 
         return await asyncio.to_thread(work)
 
-    async def _log(self, kind: Kind, caller: Caller, details: dict[str, str]) -> None:
+    async def _log(
+        self, kind: Kind, caller: Caller, details: dict[str, str], wanted: Filter | None = None
+    ) -> None:
+        """An entry about a read. One that looks for a subject is about that subject, and part of its
+        history.
+        """
         entry = Entry(
             time=timestamp(to_datetime(self._now_us())),
             kind=kind,
             caller=caller.name,
+            subject=wanted.subjects[-1] if wanted is not None and wanted.subjects else "",
             details=details,
         )
         await self._store.writer.write(None, (encode(entry),))

@@ -128,8 +128,10 @@ class RightsDesk:
     async def complete_request(self, caller: Caller, request_id: str) -> None:
         """Marks a request as done. Raises :class:`NotFound`."""
         work = self._register.complete(request_id, self._now_us())
-        entry = self._entry(Kind.SUBJECT_REQUEST, caller, "", {"completed": request_id})
-        await self._store.writer.write(work, lambda _: (entry,))
+        details = {"completed": request_id}
+        await self._store.writer.write(
+            work, lambda row: (self._entry(Kind.SUBJECT_REQUEST, caller, row.subject, details),)
+        )
 
     def requests(self, *, overdue_only: bool) -> list[RequestRow]:
         """Open requests, the most urgent first."""

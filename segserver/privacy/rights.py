@@ -219,12 +219,14 @@ class Register:
 
         return work
 
-    def complete(self, request_id: str, now_us: int) -> Callable[[Connection], None]:
+    def complete(self, request_id: str, now_us: int) -> Callable[[Connection], RequestRow]:
         """The work that marks a request as done. It raises :class:`NotFound` unless the request is open."""
 
-        def work(connection: Connection) -> None:
-            if not self._requests.complete(connection, request_id, now_us):
+        def work(connection: Connection) -> RequestRow:
+            row = self._requests.get(connection, request_id)
+            if row is None or not self._requests.complete(connection, request_id, now_us):
                 raise NotFound("there is no open request of this id", reason="REQUEST_UNKNOWN")
+            return row._replace(completed_us=now_us)
 
         return work
 

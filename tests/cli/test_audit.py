@@ -65,8 +65,11 @@ async def test_a_subjects_id_comes_from_a_file_or_by_typing(run, tmp_path):
     file.write_text("jo\n")
     found = await entries(run, "--subject-file", file)
     assert [item["entry"]["kind"] for item in found] == ["evaluation", "profile_written"]
-    assert await entries(run, "--subject-file", "-", stdin="jo\n") == found
-    assert await entries(run, "--token", found[0]["entry"]["subject"]) == found
+    (read, *others) = await entries(run, "--subject-file", "-", stdin="jo\n")
+    assert (read["entry"]["kind"], others) == ("audit_read", found)
+    reads = await entries(run, "--token", found[0]["entry"]["subject"])
+    assert [item["entry"]["kind"] for item in reads[:2]] == ["audit_read", "audit_read"]
+    assert reads[2:] == found
 
 
 async def test_show_tail_and_counts(run):

@@ -108,6 +108,15 @@ async def test_restriction_requests_and_identification(run, server):
     await run("subject", "identify", token, code=2)
 
 
+async def test_a_subject_sees_who_asked(run, server):
+    await server.client().evaluate("jo", "marketing")
+    shown = await run("subject", "history", "jo")
+    for words in ("evaluation", "marketing", "1 withheld", "age", "profile written"):
+        assert words in shown
+    entries = json.loads(await run("subject", "history", "jo", "--count", 1, "--json"))
+    assert [entry["entry"]["kind"] for entry in entries] == ["audit_read"]
+
+
 async def test_the_processing_record_in_both_forms(run):
     assert "## Newsletter" in await run("privacy", "record")
     assert json.loads(await run("privacy", "record", "--json"))["activities"][0]["purpose"] == "marketing"

@@ -9,6 +9,7 @@ import pytest
 from servers import NOON, Clock, open_engine, running
 
 from segserver.audit.entry import Kind
+from segserver.client.audit_calls import EntryFilter
 from segserver.errors import Conflict, InvalidInput, NotFound, PermissionDenied
 from segserver.model import Outcome
 
@@ -88,11 +89,37 @@ async def test_requests_are_due_in_a_month(server):
     (overdue,) = (await client.requests(overdue_only=True))["requests"]
     assert (overdue["request_id"], overdue["overdue"]) == (request["request_id"], True)
     await client.complete_request(request["request_id"])
+    assert server.entries()[-1].details == {"completed": request["request_id"]}
+    assert server.entries()[-1].subject == request["audit_token"]
     assert (await client.requests())["requests"] == []
     with pytest.raises(NotFound):
         await client.complete_request(request["request_id"])
     with pytest.raises(InvalidInput):
         await client.open_request("jo", "wish")
+
+
+async def test_a_history_tells_who_asked_what_from_the_first_question_on(server):
+    client, shop = server.client(), server.caller("shop", ["evaluator"])
+    await shop.evaluate("email:mo@example.org", "care")  # before anything is stored
+    await client.upsert_profile("mo", {"age": 44})
+    await client.add_alias("mo", "email:mo@example.org")
+    await shop.evaluate("email:MO@example.org", "care")
+    await client.export_subject("mo")
+    await client.evaluate("jo", "care")
+
+    async def history(subject: str) -> list[tuple[str, str]]:
+        found = [record.entry() async for record in client.audit_entries(EntryFilter(subject=subject))]
+        return [(entry.kind, entry.caller) for entry in reversed(found)]
+
+    asked = [
+        ("evaluation", "shop"),
+        ("profile_written", "dev"),
+        ("profile_written", "dev"),
+        ("evaluation", "shop"),
+        ("subject_exported", "dev"),
+    ]
+    assert await history("mo") == asked
+    assert await history("email:mo@example.org") == [*asked, ("audit_read", "dev")]
 
 
 async def test_two_officers_identify(server):
