@@ -22,6 +22,11 @@ from segserver.rules.values import from_rule
 from segserver.storage.sqlite import Writer
 from segserver.strategies.groups import own_rule
 
+DEFINITION_DEPTH_MAX = 56
+"""Definitions below this level of the tree are left out: ask for an explanation of that segment. With the
+levels of one rule, of which CEL allows 32, a reply stays within the 100 that protobuf reads.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -191,7 +196,9 @@ def _variable(name: str, of: Trace) -> Trace:
 
 
 class _Tree:
-    """Turns traces into nodes; each definition is shown once, where it is first met."""
+    """Turns traces into nodes; each definition is shown once, where it is first met, unless that is too
+    deep.
+    """
 
     def __init__(self, catalog: Catalog, sight: Sight, definitions: Mapping[str, Trace]) -> None:
         self._catalog = catalog
@@ -199,14 +206,15 @@ class _Tree:
         self._unknown = {
             name for name, value in zip(sight.plan.program.inputs, sight.values, strict=True) if value is None
         }
+        self._reads = {segment.variable: segment.reads for segment in catalog.segments.values()}
         self._shown: set[str] = set()
 
-    def node(self, item: Trace, definition_of: str = "") -> Node:
+    def node(self, item: Trace, definition_of: str = "", depth: int = 1) -> Node:
         self._shown.add(definition_of)
-        children = [self.node(part) for part in item.parts]
-        definition = self._definitions.get(item.text)
+        children = [self.node(part, depth=depth + 1) for part in item.parts]
+        definition = self._definitions.get(item.text) if depth < DEFINITION_DEPTH_MAX else None
         if definition is not None and not item.parts and item.text not in self._shown:
-            children.append(self.node(definition, item.text))
+            children.append(self.node(definition, item.text, depth + 1))
         return Node(
             expression=item.text,
             is_condition=item.type == "bool",
@@ -222,10 +230,9 @@ class _Tree:
     def _attributes(self, item: Trace) -> set[str]:
         """The attributes without a visible value below a node, through traits and segments."""
         found: set[str] = set()
-        by_variable = {segment.variable: segment.reads for segment in self._catalog.segments.values()}
         for name in item.missing:
             trait = self._catalog.traits.get(name)
-            reads = trait.reads if trait else by_variable.get(name, frozenset({name}))
+            reads = trait.reads if trait else self._reads.get(name, frozenset({name}))
             found |= reads & self._unknown
         return found
 

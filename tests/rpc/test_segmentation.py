@@ -355,3 +355,22 @@ async def test_many_wrong_attributes_cost_little_and_the_first_are_named(server)
         )
         reply = await call(message, metadata=[("authorization", f"Bearer {server.dev_key}")])
     assert {result.error.reason for result in reply.results} == {"ATTRIBUTE_INVALID"}
+
+
+def levels(node):
+    return 1 + max(map(levels, node.children), default=0)
+
+
+async def test_an_explanation_of_a_long_chain_of_segments_can_be_read(tmp_path):
+    """Each segment refers to the one before, at the deepest place that a rule has."""
+    deep = " + ".join(["age"] * 29)
+    rules = [f"{deep} > 9000", *(f"{deep} > {n + 9000} || segments.chain.s{n - 1}" for n in range(1, 400))]
+    head = CATALOG.partition("segments:")[0]
+    chain = [f"  - {{id: chain/s{n}, rule: '{rule}', purposes: [analytics]}}" for n, rule in enumerate(rules)]
+    async with running(open_engine(tmp_path, {"c.yaml": "\n".join([head, "segments:", *chain])})) as server:
+        client = server.client()
+        found = await client.explain("alice", "chain/s399", "analytics", attributes={"age": 20})
+        assert found.result.outcome is Outcome.NOT_MEMBER
+        assert 56 < levels(found.tree) < 95
+        last = await client.explain("alice", "chain/s0", "analytics", attributes={"age": 20})
+        assert 28 < levels(last.tree) < 34
