@@ -57,7 +57,9 @@ def brought_attributes(client: Client, pairs: tuple[str, ...]) -> dict[str, Valu
 
 
 def reason_of(result: SegmentResult) -> str:
-    """In words, what stood in the way of settling a segment; empty for a settled one."""
+    """In words, what stood in the way of settling a segment; empty for a settled one that needs no review."""
+    if result.withheld and result.reason:
+        return result.reason  # the subject is not evaluated at all: it hides every attribute alike
     withheld: dict[str, list[str]] = {}
     for item in result.withheld:
         withheld.setdefault(item.reason, []).append(item.attribute)
@@ -68,4 +70,6 @@ def reason_of(result: SegmentResult) -> str:
         parts.append(f"{result.reason}: {', '.join(result.failed_traits)}")
     elif result.reason:
         parts.append(result.reason)
+    if result.human_review:
+        parts.append("a person must decide")
     return "; ".join(parts)

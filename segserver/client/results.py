@@ -50,6 +50,10 @@ class SegmentResult:
     withheld: tuple[WithheldAttribute, ...]
     reason: str
     failed_traits: tuple[str, ...]
+    human_review: bool
+    """The segment has a legal or similarly significant effect, and there is no explicit consent: a person must
+    decide (GDPR art. 22).
+    """
 
 
 @dataclass(frozen=True, slots=True)
