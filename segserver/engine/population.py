@@ -4,13 +4,14 @@ withheld.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 
 from segserver.engine.serving import Serving
 from segserver.model import Caller
+from segserver.privacy import tables
 from segserver.privacy.vault import Subject
 from segserver.rules.polars import WITHHELD
 from segserver.rules.polars_column import dtype
@@ -22,36 +23,39 @@ STOPPED = "@stopped"
 
 
 def frame(
-    subjects: Iterable[Subject], serving: Serving, caller: Caller, purpose: str, now_us: int
+    subjects: Sequence[Subject], serving: Serving, caller: Caller, purpose: str, now_us: int
 ) -> pl.DataFrame:
     """What may be seen of each subject, in order, for the inputs of the purpose's program.
 
-    Every subject passes the same gate as one at a time. A column ``<attribute>@withheld`` says where an
-    attribute is withheld rather than missing; it is there where any is."""
+    The gate decides for all of them at once, and as for one at a time. A column ``<attribute>@withheld`` says
+    where an attribute is withheld rather than missing; it is there where any is."""
+    policy = serving.catalog.policy
     inputs = serving.plan(purpose).program.inputs
-    keys: list[str] = []
-    rows: list[Sequence[Any]] = []
-    hidden: list[frozenset[str]] = []
-    stopped: list[bool] = []
-    for subject in subjects:
-        current = serving.gate.current(subject.profile, now_us)
-        mask = serving.gate.mask(purpose, subject.state, caller, now_us, current)
-        values, withheld = mask.apply(current, inputs)
-        keys.append(subject.subject_key.hex())
-        rows.append(values)
-        hidden.append(withheld)
-        stopped.append(mask.stopped is not None)
-    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(inputs)
-    series = [pl.Series(SUBJECT, keys, dtype=pl.String), pl.Series(STOPPED, stopped, dtype=pl.Boolean)]
+    profiles = [serving.gate.current(subject.profile, now_us) for subject in subjects]
     attributes = serving.catalog.attributes
-    series += [
-        _column(name, column, attributes[name].type) for name, column in zip(inputs, columns, strict=True)
-    ]
-    series += [
-        pl.Series(name + WITHHELD, [name in withheld for withheld in hidden], dtype=pl.Boolean)
-        for name in sorted(frozenset[str]().union(*hidden))
-    ]
-    return pl.DataFrame(series)
+    needed = {*inputs, *({policy.birth_date_attribute, policy.age_attribute} & attributes.keys())}
+    values = pl.DataFrame(
+        [
+            _column(name, [profile.get(name) for profile in profiles], attributes[name].type)
+            for name in sorted(needed)
+        ]
+    )
+    states = tables.state_table(
+        [subject.state for subject in subjects],
+        purpose,
+        direct_marketing=policy.purposes[purpose].direct_marketing,
+    )
+    masked = tables.mask_table(serving.gate, purpose, caller, now_us, states, values)
+    keys = pl.Series(SUBJECT, [subject.subject_key.hex() for subject in subjects], dtype=pl.String)
+    hidden = [name for name in inputs if any(name not in mask.visible for mask in masked.masks.values())]
+    return pl.DataFrame(
+        [
+            keys,
+            masked.stopped().alias(STOPPED),
+            *masked.apply(values, inputs),
+            *(masked.withheld(name).alias(name + WITHHELD) for name in hidden),
+        ]
+    )
 
 
 def _column(name: str, values: Sequence[Any], type_name: str) -> pl.Series:

@@ -73,6 +73,10 @@ class TableMask:
         ]
         return frame.with_columns(visible).select(inputs)
 
+    def stopped(self) -> pl.Series:
+        """Whether nothing at all may be evaluated, for each row."""
+        return self.codes.is_in([code for code, mask in self.masks.items() if mask.stopped is not None])
+
     def withheld(self, name: str) -> pl.Series:
         """Whether this attribute is withheld, for each row."""
         hidden = [code for code, mask in self.masks.items() if name not in mask.visible]
@@ -111,7 +115,7 @@ def mask_table(
     regime_of = {name: regimes.index(policy.regime_key(name)) for name in distinct}
     regime = jurisdictions.replace_strict(regime_of, return_dtype=pl.UInt32)
     limits = [policy.regime(key).child_below_years for key in regimes]
-    frame = states.with_columns(regime.alias("regime"), **_ages(gate, values))
+    frame = states.with_columns(regime.alias("regime"), **_ages(gate, values, states.height))
     consent = _consent(now_us)
     age = _age(now_us, limits)
     code = pl.col("regime")
@@ -151,9 +155,9 @@ def recipient_tokens(pseudonyms: Pseudonyms, keys: pl.Series, salts: pl.Series, 
     return pl.Series(keys.name, tokens, pl.String)
 
 
-def _ages(gate: Gate, values: pl.DataFrame) -> dict[str, pl.Series]:
+def _ages(gate: Gate, values: pl.DataFrame, rows: int) -> dict[str, pl.Series]:
     """The columns ``born_us`` and ``age_years``, null where not known."""
-    nulls = pl.repeat(None, values.height, dtype=pl.Int64, eager=True)
+    nulls = pl.repeat(None, rows, dtype=pl.Int64, eager=True)
     born, years = gate.policy.birth_date_attribute, gate.policy.age_attribute
     found = {"born_us": nulls, "age_years": nulls}
     if born in values.columns:
