@@ -4,6 +4,7 @@ in its name.
 
 from __future__ import annotations
 
+import ipaddress
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,8 @@ class Config(_Section):
     catalog_dir: Path | None = None
     dev: bool = False
     """Make a keyring and a caller with all roles where there are none: for trials on one machine."""
+    insecure: bool = False
+    """Listen without encryption where other machines can reach the server: only behind a proxy that encrypts."""
     strict: bool = False
     """A quarantined plugin stops the start."""
     reflection: bool = False
@@ -105,7 +108,10 @@ class Config(_Section):
     def loopback(self) -> bool:
         """Whether only this machine can reach the server."""
         host = self.listen.rpartition(":")[0].strip("[]")
-        return host in {"localhost", "::1"} or host.startswith("127.")
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
 
 
 def load(path: Path | None = None, **overrides: Any) -> Config:

@@ -29,6 +29,12 @@ import structlog
 @click.option(
     "--dev", is_flag=True, default=None, help="Make keys and a caller with all roles where there are none."
 )
+@click.option(
+    "--insecure",
+    is_flag=True,
+    default=None,
+    help="Listen in the clear where other machines can reach the server.",
+)
 @click.option("--strict", is_flag=True, default=None, help="Refuse to start when a plugin is quarantined.")
 @click.option("--reflection", is_flag=True, default=None, help="Serve gRPC reflection.")
 @click.option(

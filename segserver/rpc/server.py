@@ -13,7 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from segserver.engine import Engine
-from segserver.errors import Unavailable
+from segserver.errors import FailedPrecondition, Unavailable
 from segserver.rpc.audit import AuditServicer
 from segserver.rpc.catalog import CatalogServicer
 from segserver.rpc.consent import ConsentServicer
@@ -73,11 +73,19 @@ class Server:
     async def start(self) -> str:
         """Listens, and returns the address as ``host:port``.
 
-        Raises :class:`Unavailable` when the address can't be bound.
+        Raises :class:`Unavailable` when the address can't be bound, :class:`FailedPrecondition` for one that other
+        machines can reach unless the settings say ``insecure``.
         """
-        host, _, port = self._engine.config.listen.rpartition(":")
+        config = self._engine.config
+        if not config.loopback and not config.insecure:
+            raise FailedPrecondition(
+                f"{config.listen} can be reached from other machines, and calls would travel in the clear; "
+                "listen on 127.0.0.1 behind a proxy that encrypts, or say --insecure",
+                reason="PLAINTEXT_OUTSIDE_LOOPBACK",
+            )
+        host, _, port = config.listen.rpartition(":")
         try:
-            bound = self._server.add_insecure_port(self._engine.config.listen)
+            bound = self._server.add_insecure_port(config.listen)
         except RuntimeError as error:
             raise Unavailable(
                 f"can't listen on {self._engine.config.listen}: the port is in use, "
