@@ -76,7 +76,9 @@ class Config(_Section):
     dev: bool = False
     """Make a keyring and a caller with all roles where there are none: for trials on one machine."""
     insecure: bool = False
-    """Listen without encryption where other machines can reach the server: only behind a proxy that encrypts."""
+    """Listen without encryption where other machines can reach the server: only behind a proxy that
+    encrypts.
+    """
     strict: bool = False
     """A quarantined plugin stops the start."""
     reflection: bool = False

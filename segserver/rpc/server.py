@@ -73,9 +73,8 @@ class Server:
     async def start(self) -> str:
         """Listens, and returns the address as ``host:port``.
 
-        Raises :class:`Unavailable` when the address can't be bound, :class:`FailedPrecondition` for one that other
-        machines can reach unless the settings say ``insecure``.
-        """
+        Raises :class:`Unavailable` when the address can't be bound, :class:`FailedPrecondition` for one that
+        other machines can reach unless the settings say ``insecure``."""
         config = self._engine.config
         if not config.loopback and not config.insecure:
             raise FailedPrecondition(

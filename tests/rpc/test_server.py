@@ -28,6 +28,10 @@ segments:
 DOCUMENTS = {"catalog.yaml": CATALOG}
 
 
+def channel_to(server):
+    return grpc.aio.insecure_channel(server.address)
+
+
 def listening(engine, address):
     object.__setattr__(engine, "config", engine.config.model_copy(update={"listen": address}))
     return engine
@@ -56,38 +60,35 @@ async def test_nothing_travels_in_the_clear_beyond_this_machine(tmp_path, addres
 
 
 async def test_it_tells_its_health_for_each_service_without_a_key(tmp_path):
-    async with running(open_engine(tmp_path, DOCUMENTS)) as server:
-        async with grpc.aio.insecure_channel(server.address) as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
-            for service in ("", "segserver.v1.SegmentationService", "segserver.v1.ProfileService"):
-                reply = await stub.Check(health_pb2.HealthCheckRequest(service=service))
-                assert reply.status == health_pb2.HealthCheckResponse.SERVING
+    async with running(open_engine(tmp_path, DOCUMENTS)) as server, channel_to(server) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        for service in ("", "segserver.v1.SegmentationService", "segserver.v1.ProfileService"):
+            reply = await stub.Check(health_pb2.HealthCheckRequest(service=service))
+            assert reply.status == health_pb2.HealthCheckResponse.SERVING
 
 
 async def test_it_describes_itself_only_when_asked_to(tmp_path):
     def listing():
         yield reflection_pb2.ServerReflectionRequest(list_services="")
 
-    async with running(open_engine(tmp_path / "on", DOCUMENTS, reflection=True)) as server:
-        async with grpc.aio.insecure_channel(server.address) as channel:
-            stub = reflection_pb2_grpc.ServerReflectionStub(channel)
-            replies = [reply async for reply in stub.ServerReflectionInfo(listing())]
+    engine = open_engine(tmp_path / "on", DOCUMENTS, reflection=True)
+    async with running(engine) as server, channel_to(server) as channel:
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+        replies = [reply async for reply in stub.ServerReflectionInfo(listing())]
     names = {service.name for service in replies[0].list_services_response.service}
     assert "segserver.v1.SegmentationService" in names
-    async with running(open_engine(tmp_path / "off", DOCUMENTS)) as server:
-        async with grpc.aio.insecure_channel(server.address) as channel:
-            stub = reflection_pb2_grpc.ServerReflectionStub(channel)
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                [reply async for reply in stub.ServerReflectionInfo(listing())]
+    async with running(open_engine(tmp_path / "off", DOCUMENTS)) as server, channel_to(server) as channel:
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            [reply async for reply in stub.ServerReflectionInfo(listing())]
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 async def test_an_unknown_method_is_not_there(tmp_path):
-    async with running(open_engine(tmp_path, DOCUMENTS)) as server:
-        async with grpc.aio.insecure_channel(server.address) as channel:
-            call = channel.unary_unary("/segserver.v1.SegmentationService/DropEverything")
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await call(b"", metadata=[("authorization", f"Bearer {server.dev_key}")])
+    async with running(open_engine(tmp_path, DOCUMENTS)) as server, channel_to(server) as channel:
+        call = channel.unary_unary("/segserver.v1.SegmentationService/DropEverything")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call(b"", metadata=[("authorization", f"Bearer {server.dev_key}")])
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
