@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlite_utils.migrations import Migrations
 
-from segserver.errors import Conflict, Unavailable
+from segserver.errors import Conflict, LimitExceeded, Unavailable
 from segserver.storage.sqlite import Database, Writer
 
 migrations = Migrations("test")
@@ -149,3 +149,45 @@ async def test_a_cancelled_caller_does_not_undo_its_write(database, writer):
     await blocked
     await writer.write()
     assert rows(database, "numbers") == [5]
+
+
+@pytest.mark.parametrize("replace", [False, True])
+async def test_nothing_is_acknowledged_in_a_file_that_is_gone(database, writer, replace):
+    await writer.write(insert(1))
+    database.path.unlink()
+    if replace:
+        database.path.touch()
+    for work, entries in ((insert(2), ()), (None, [b"entry"])):
+        with pytest.raises(Unavailable) as caught:
+            await writer.write(work, entries)
+        assert caught.value.reason == "STORE_REPLACED"
+
+
+async def test_an_entry_that_can_not_be_logged_fails_its_own_unit_alone(database):
+    def picky(connection, payloads):
+        if b"too long" in payloads:
+            raise LimitExceeded("an entry is too long")
+        return append(connection, payloads)
+
+    hold, held = threading.Event(), threading.Event()
+
+    def wait(_):
+        held.set()
+        hold.wait(10)
+
+    writer = Writer(database, picky)
+    try:
+        first = asyncio.create_task(writer.write(wait))
+        await asyncio.to_thread(held.wait, 10)
+        group = [
+            asyncio.create_task(writer.write(insert(number), [b"too long" if number == 3 else b"entry"]))
+            for number in range(6)
+        ]
+        await asyncio.sleep(0)
+        hold.set()
+        await first
+        outcomes = await asyncio.gather(*group, return_exceptions=True)
+    finally:
+        writer.close()
+    assert [isinstance(outcome, LimitExceeded) for outcome in outcomes] == [n == 3 for n in range(6)]
+    assert sorted(rows(database, "numbers")) == [0, 1, 2, 4, 5]

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from segserver.errors import SegserverError, Unavailable
@@ -76,6 +77,8 @@ class Writer:
 
     def __init__(self, database: Database, append: Appender) -> None:
         self._connection = database.connect()
+        self._path = database.path
+        self._file = _identity(self._path)
         self._append = append
         self._queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._closed = False
@@ -140,6 +143,7 @@ class Writer:
         """One transaction for the group; sets the outcome of every unit."""
         connection = self._connection
         try:
+            self._check_file()
             if any(unit.work or callable(unit.entries) for unit in group):
                 connection.execute("BEGIN IMMEDIATE")
                 whole = [(unit, *done) for unit in group if (done := self._work(unit)) is not None]
@@ -149,13 +153,33 @@ class Writer:
                 receipts = self._log([(unit, None, unit.entries) for unit in group])
         except Exception as error:
             failure = error if isinstance(error, SegserverError) else unavailable(error)
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            # A rollback that fails as well has nothing to undo: without its commit, the group is not there.
+            with contextlib.suppress(sqlite3.Error):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+            if len(group) > 1 and not isinstance(failure, Unavailable):
+                self._commit_each(group)  # one unit's entry can't be logged: the others have no part in that
+                return
             for unit in group:
                 unit.outcome = unit.outcome or failure
             return
         for unit, receipt in receipts:
             unit.outcome = receipt
+
+    def _commit_each(self, group: Sequence[Unit]) -> None:
+        for unit in group:
+            unit.outcome = None
+            self._commit([unit])
+
+    def _check_file(self) -> None:
+        """Raises :class:`Unavailable` when the file is no longer at its place: SQLite would go on writing to
+        what nobody can open again.
+        """
+        if _identity(self._path) != self._file:
+            raise Unavailable(
+                "the database file was removed or replaced while it was open: put it back, and restart",
+                reason="STORE_REPLACED",
+            )
 
     def _log(self, whole: Sequence[tuple[Unit, Any, Any]]) -> list[tuple[Unit, Receipt]]:
         """Appends the entries of units (with results and entries), and gives each its receipt."""
@@ -181,6 +205,15 @@ class Writer:
             done = None
         connection.execute("RELEASE unit")
         return done
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """The device and inode of a file; ``None`` when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _tell(group: Sequence[Unit]) -> None:
