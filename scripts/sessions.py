@@ -29,6 +29,7 @@ import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
@@ -70,6 +71,38 @@ for line in sys.stdin:
             failure = traceback.format_exc()
     print(json.dumps({"printed": printed.getvalue(), "failure": failure}), file=answers, flush=True)
 """
+
+
+_COMMANDS = """
+import json, os, sys, tempfile
+import segserver.catalog, segserver.cli, segserver.client, segserver.engine
+for line in sys.stdin:
+    request = json.loads(line)
+    with tempfile.TemporaryFile() as output:
+        child = os.fork()
+        if not child:
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(output.fileno(), 1)
+            os.dup2(output.fileno(), 2)
+            os.environ["SEGSERVER_ADDRESS"] = request["address"]
+            sys.argv = request["words"]
+            code = 1
+            try:
+                segserver.cli.main(prog_name="segserver")
+            except SystemExit as end:
+                code = end.code or 0
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        output.seek(0)
+        answer = {"printed": output.read().decode(), "code": code}
+    print(json.dumps(answer), flush=True)
+"""
+"""Runs each command in a fork of a process that has imported what it needs: that takes most of its time."""
+
+SHELL = frozenset("|&;<>$`*")
 
 
 class PageError(Exception):
@@ -149,6 +182,7 @@ class Stage:
 
     def __init__(self, folder: Path, python_executable: str = sys.executable) -> None:
         self._folder = folder
+        self._forks = python_executable == sys.executable  # what is installed meanwhile, a fork would not see
         self._executable = python_executable
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("SEGSERVER_")},
@@ -164,7 +198,7 @@ class Stage:
         self._server: subprocess.Popen[bytes] | None = None
         self._log = folder / ".log"
         self._address = ADDRESS
-        self._python: subprocess.Popen[str] | None = None
+        self._helpers: dict[str, subprocess.Popen[str]] = {}
         self._printed: str | None = None
 
     def play(self, part: re.Match[str], *, follows: bool) -> str:
@@ -183,8 +217,8 @@ class Stage:
     def close(self) -> None:
         """Ends what runs."""
         self._stop()
-        if self._python is not None:
-            self._python.communicate()
+        for helper in self._helpers.values():
+            helper.communicate()
 
     def run(self, command: str) -> str:
         """What a command prints, errors too. An exit code other than 0 is shown as a last line."""
@@ -193,6 +227,10 @@ class Stage:
             return self._shown(*self._stop())
         if words[:2] == ["segserver", "serve"] and not {"-h", "--help"}.intersection(words):
             return self._shown(*self.serve(words[2:]))
+        if words[:1] == ["segserver"] and self._forks and SHELL.isdisjoint(command):
+            words = [word.replace(ADDRESS, self._address) for word in words]
+            answer = self._ask(_COMMANDS, {"words": words, "address": self._address})
+            return self._shown(answer["printed"], answer["code"])
         done = subprocess.run(
             ["bash", "-c", command.replace(ADDRESS, self._address)],
             cwd=self._folder,
@@ -254,23 +292,27 @@ class Stage:
         return "\n".join(["```console", *lines, "```"])
 
     def _executed(self, code: str) -> str:
-        if self._python is None:
-            self._python = subprocess.Popen(
-                [self._executable, "-c", _DRIVER],
+        answer = self._ask(_DRIVER, code.replace(ADDRESS, self._address))
+        if answer["failure"]:
+            raise PageError(answer["failure"])
+        return str(answer["printed"]).replace(self._address, ADDRESS)
+
+    def _ask(self, program: str, question: object) -> Any:
+        """What a helper, which runs from its first question to the end of the session, answers."""
+        helper = self._helpers.get(program)
+        if helper is None:
+            helper = self._helpers[program] = subprocess.Popen(
+                [self._executable, "-c", program],
                 cwd=self._folder,
                 env=self._environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
             )
-        stdin, stdout = self._python.stdin, self._python.stdout
-        assert stdin is not None  # noqa: S101  # both are pipes
-        assert stdout is not None  # noqa: S101
-        print(json.dumps(code.replace(ADDRESS, self._address)), file=stdin, flush=True)
-        answer = json.loads(stdout.readline())
-        if answer["failure"]:
-            raise PageError(answer["failure"])
-        return str(answer["printed"]).replace(self._address, ADDRESS)
+        if helper.stdin is None or helper.stdout is None:
+            raise PageError("a helper without pipes")
+        print(json.dumps(question), file=helper.stdin, flush=True)
+        return json.loads(helper.stdout.readline())
 
     def _shown(self, printed: str, code: int) -> str:
         text = printed.replace(self._address, ADDRESS).replace(f"{self._folder}/", "")
