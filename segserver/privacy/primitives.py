@@ -24,7 +24,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV, AESSIV
@@ -70,9 +70,7 @@ def mac(key: bytes) -> Callable[[bytes], bytes]:
     The two pads are absorbed once and the states copied for each message: 0.9 µs instead of the 2 to 3 µs of
     ``hmac.digest``, which sets up the key each time. Equal to it by test.
     """
-    block = key.ljust(64, b"\0") if len(key) <= 64 else hashlib.sha256(key).digest().ljust(64, b"\0")
-    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block)).copy
-    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block)).copy
+    inner, outer = _pads(key)
 
     def digest(message: bytes) -> bytes:
         inside = inner()
@@ -82,6 +80,32 @@ def mac(key: bytes) -> Callable[[bytes], bytes]:
         return outside.digest()
 
     return digest
+
+
+def macs(key: bytes) -> Callable[[Iterable[bytes]], list[bytes]]:
+    """:func:`mac` of many messages, in order, without a call for each."""
+    inner, outer = _pads(key)
+
+    def digests(messages: Iterable[bytes]) -> list[bytes]:
+        found = []
+        for message in messages:
+            inside = inner()
+            inside.update(message)
+            outside = outer()
+            outside.update(inside.digest())
+            found.append(outside.digest())
+        return found
+
+    return digests
+
+
+def _pads(key: bytes) -> tuple[Callable[[], hashlib._Hash], Callable[[], hashlib._Hash]]:
+    """What makes a fresh hash that has absorbed the inner pad, and the outer one."""
+    block = key.ljust(64, b"\0") if len(key) <= 64 else hashlib.sha256(key).digest().ljust(64, b"\0")
+    return (
+        hashlib.sha256(bytes(byte ^ 0x36 for byte in block)).copy,
+        hashlib.sha256(bytes(byte ^ 0x5C for byte in block)).copy,
+    )
 
 
 def bind(*parts: bytes) -> bytes:

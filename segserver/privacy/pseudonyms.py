@@ -9,17 +9,20 @@ erasure destroys: after that, not even the root leads from a person to its old t
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import phonenumbers
 
 from segserver.errors import InvalidInput, LimitExceeded
 from segserver.model import SubjectId
 from segserver.privacy.keyring import Keyring
-from segserver.privacy.primitives import derive, mac
+from segserver.privacy.primitives import derive, mac, macs
 
 VERSION = 1
 """The version of the pseudonym keys: the first byte of a subject key, and the number in a token."""
+
+KEY_PREFIX = bytes([VERSION])
+AUDIT_PREFIX, RECIPIENT_PREFIX = f"a{VERSION}-", f"r{VERSION}-"
 
 ID_CHARACTERS_MAX = 512
 TOKEN_BYTES = 16
@@ -47,10 +50,16 @@ class Pseudonyms:
         self._root = keyring.pseudonym_root
         self._tenant = keyring.tenant
         self._region = default_region or None
-        self._storage = mac(derive(self._root, f"pseudonym/{self._tenant}/storage"))
-        self._audit = mac(derive(self._root, f"pseudonym/{self._tenant}/audit"))
+        storage = derive(self._root, f"pseudonym/{self._tenant}/storage")
+        audit = derive(self._root, f"pseudonym/{self._tenant}/audit")
+        self._storage, self._storages = mac(storage), macs(storage)
+        self._audit, self._audits = mac(audit), macs(audit)
         self._recipients: dict[str, Callable[[bytes], bytes]] = {}
-        self._normalizers = dict.fromkeys(opaque_types, _opaque) | {"email": _email, "phone": self._phone}
+        self.opaque_types = frozenset(opaque_types)
+        self._normalizers = dict.fromkeys(self.opaque_types, _opaque) | {
+            "email": _email,
+            "phone": self._phone,
+        }
 
     @property
     def id_types(self) -> list[str]:
@@ -68,44 +77,43 @@ class Pseudonyms:
     def subject_key(self, subject: SubjectId) -> bytes:
         """33 bytes: key version, then the HMAC of type and normalized id. Raises :class:`InvalidInput`."""
         message = f"{subject.type}\0{self.normalize(subject)}".encode()
-        return b"\x01" + self._storage(message)
+        return KEY_PREFIX + self._storage(message)
 
     def audit_token(self, subject_key: bytes, salt: bytes) -> str:
         """The subject's name in the audit log: ``a1-`` and 32 hexadecimal digits."""
-        return "a1-" + self._audit(salt + subject_key)[:TOKEN_BYTES].hex()
+        return AUDIT_PREFIX + self._audit(salt + subject_key)[:TOKEN_BYTES].hex()
 
     def recipient_token(self, subject_key: bytes, salt: bytes, recipient: str) -> str:
         """The subject's name for one recipient: ``r1-`` and 32 hexadecimal digits. Two recipients' can't be
         joined.
         """
         digest = self._recipients.get(recipient) or self._recipient(recipient)
-        return "r1-" + digest(salt + subject_key)[:TOKEN_BYTES].hex()
+        return RECIPIENT_PREFIX + digest(salt + subject_key)[:TOKEN_BYTES].hex()
 
-    def subject_keys(self, id_type: str, ids: Sequence[str]) -> list[bytes]:
-        """:meth:`subject_key` of many ids of one type, in order. Raises :class:`InvalidInput` for the first
-        bad one.
+    def subject_macs(self, messages: Iterable[bytes]) -> list[bytes]:
+        """For tables: what a subject key holds after its version, of messages like those of
+        :meth:`subject_key`.
         """
-        normalize, digest, prefix = self._normalizer(id_type), self._storage, f"{id_type}\0"
-        return [b"\x01" + digest((prefix + normalize(raw)).encode()) for raw in ids]
+        return self._storages(messages)
 
-    def audit_tokens(self, subject_keys: Sequence[bytes], salts: Sequence[bytes]) -> list[str]:
-        """:meth:`audit_token` of many subjects, in order."""
-        return _tokens("a1-", self._audit, subject_keys, salts)
+    def audit_macs(self, messages: Iterable[bytes]) -> list[bytes]:
+        """For tables: what an audit token is cut from, of each salt ‖ subject key."""
+        return self._audits(messages)
 
-    def recipient_tokens(
-        self, subject_keys: Sequence[bytes], salts: Sequence[bytes], recipient: str
-    ) -> list[str]:
-        """:meth:`recipient_token` of many subjects, in order."""
-        return _tokens("r1-", self._recipient(recipient), subject_keys, salts)
+    def recipient_macs(self, messages: Iterable[bytes], recipient: str) -> list[bytes]:
+        """For tables: what a recipient's token is cut from, of each salt ‖ subject key."""
+        return macs(self._recipient_key(recipient))(messages)
 
     def _recipient(self, recipient: str) -> Callable[[bytes], bytes]:
         found = self._recipients.get(recipient)
         if found is None:
             if len(self._recipients) >= RECIPIENTS_CACHED_MAX:
                 self._recipients.clear()
-            found = mac(derive(self._root, f"pseudonym/{self._tenant}/recipient/{recipient}"))
-            self._recipients[recipient] = found
+            found = self._recipients[recipient] = mac(self._recipient_key(recipient))
         return found
+
+    def _recipient_key(self, recipient: str) -> bytes:
+        return derive(self._root, f"pseudonym/{self._tenant}/recipient/{recipient}")
 
     def _normalizer(self, id_type: str) -> Callable[[str], str]:
         found = self._normalizers.get(id_type)
@@ -129,15 +137,6 @@ class Pseudonyms:
         plain = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
         # An extension is another person's desk: E.164 would drop it and make the two one subject.
         return f"{plain};ext={number.extension}" if number.extension else plain
-
-
-def _tokens(
-    prefix: str, digest: Callable[[bytes], bytes], subject_keys: Sequence[bytes], salts: Sequence[bytes]
-) -> list[str]:
-    return [
-        prefix + digest(salt + subject_key)[:TOKEN_BYTES].hex()
-        for subject_key, salt in zip(subject_keys, salts, strict=True)
-    ]
 
 
 def _opaque(raw: str) -> str:

@@ -291,11 +291,8 @@ class Identifications:
         Raises :class:`NotFound`, also for a subject that was erased: then nothing leads back.
         """
         for page in self._subjects.pages(connection):
-            tokens = self._pseudonyms.audit_tokens(
-                [row.subject_key for row in page], [row.salt for row in page]
-            )
-            for row, found in zip(page, tokens, strict=True):
-                if found == token:
+            for row in page:
+                if self._pseudonyms.audit_token(row.subject_key, row.salt) == token:
                     return row.subject_key
         raise NotFound("no stored subject has this token", reason="SUBJECT_UNKNOWN")
 

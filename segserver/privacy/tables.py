@@ -11,9 +11,16 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from segserver.model import Caller
+from segserver.model import Caller, SubjectId
 from segserver.privacy.gate import DAY_US, AgeGroup, Consent, Gate, Mask, Situation, adult_before_us
-from segserver.privacy.pseudonyms import Pseudonyms
+from segserver.privacy.pseudonyms import (
+    AUDIT_PREFIX,
+    ID_CHARACTERS_MAX,
+    KEY_PREFIX,
+    RECIPIENT_PREFIX,
+    TOKEN_BYTES,
+    Pseudonyms,
+)
 from segserver.privacy.subject import GPC, LIMIT_SENSITIVE, MARKETING, Status, SubjectState
 
 STATE_SCHEMA: Mapping[str, pl.DataType] = {
@@ -31,6 +38,9 @@ STATE_SCHEMA: Mapping[str, pl.DataType] = {
 """One row for each subject, about one purpose: a :class:`~segserver.privacy.subject.Status` (null: none) with
 its times, and the flags. A null flag counts as the stricter of the two.
 """
+
+PLAIN = r"\A[!-~](?:[ -~]*[!-~])?\z"
+"""An opaque id that is normalized already: printable ASCII without white space around it."""
 
 _CONSENTS = len(Consent)
 _AGES = len(AgeGroup)
@@ -141,18 +151,46 @@ def subject_keys(pseudonyms: Pseudonyms, id_type: str, ids: pl.Series) -> pl.Ser
     """The subject key of each id, as Binary. Raises :class:`InvalidInput` for the first bad one, a null
     included.
     """
-    return pl.Series(ids.name, pseudonyms.subject_keys(id_type, ids.fill_null("").to_list()), pl.Binary)
+    normalized = _normalized(pseudonyms, id_type, ids.fill_null(""))
+    messages = (f"{id_type}\0" + normalized).cast(pl.Binary).to_list()
+    digests = pl.Series(ids.name, pseudonyms.subject_macs(messages), pl.Binary)
+    return pl.select((pl.lit(KEY_PREFIX) + digests).alias(ids.name)).to_series()
 
 
 def audit_tokens(pseudonyms: Pseudonyms, keys: pl.Series, salts: pl.Series) -> pl.Series:
     """The audit token of each subject; ``keys`` and ``salts`` are Binary."""
-    return pl.Series(keys.name, pseudonyms.audit_tokens(keys.to_list(), salts.to_list()), pl.String)
+    return _tokens(AUDIT_PREFIX, pseudonyms.audit_macs((salts + keys).to_list()), keys.name)
 
 
 def recipient_tokens(pseudonyms: Pseudonyms, keys: pl.Series, salts: pl.Series, recipient: str) -> pl.Series:
     """The recipient's token of each subject; ``keys`` and ``salts`` are Binary."""
-    tokens = pseudonyms.recipient_tokens(keys.to_list(), salts.to_list(), recipient)
-    return pl.Series(keys.name, tokens, pl.String)
+    digests = pseudonyms.recipient_macs((salts + keys).to_list(), recipient)
+    return _tokens(RECIPIENT_PREFIX, digests, keys.name)
+
+
+def _normalized(pseudonyms: Pseudonyms, id_type: str, ids: pl.Series) -> pl.Series:
+    """The ids as they are hashed. Those of an opaque type that are plain ASCII, which most are, are
+    recognized together and stay as they are.
+    """
+    if id_type in pseudonyms.opaque_types:
+        is_plain = ids.str.contains(PLAIN) & (ids.str.len_bytes() <= ID_CHARACTERS_MAX)
+    else:
+        is_plain = pl.repeat(False, len(ids), dtype=pl.Boolean, eager=True)
+    if is_plain.all() and len(ids):
+        return ids
+    return pl.Series(
+        ids.name,
+        [
+            raw if plain else pseudonyms.normalize(SubjectId(id_type, raw))
+            for raw, plain in zip(ids.to_list(), is_plain.to_list(), strict=True)
+        ],
+        pl.String,
+    )
+
+
+def _tokens(prefix: str, digests: Sequence[bytes], name: str) -> pl.Series:
+    cut = pl.Series(name, digests, pl.Binary).bin.slice(0, TOKEN_BYTES)
+    return prefix + cut.bin.encode("hex")
 
 
 def _ages(gate: Gate, values: pl.DataFrame, rows: int) -> dict[str, pl.Series]:

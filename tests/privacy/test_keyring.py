@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from segserver.errors import Conflict, FailedPrecondition, IntegrityError
 from segserver.privacy.keyring import check_keyring, create_file, load_file, new_keyring, replace_file
-from segserver.privacy.primitives import KeyWrapper, Sealer, bind, derive, mac, random_key
+from segserver.privacy.primitives import KeyWrapper, Sealer, bind, derive, mac, macs, random_key
 
 
 def test_a_file_gives_back_the_keyring(tmp_path):
@@ -123,7 +123,9 @@ def test_labels_separate_keys():
 @given(st.binary(max_size=200), st.lists(st.binary(max_size=200), max_size=3))
 def test_a_mac_is_the_standard_librarys_hmac(key, messages):
     digest = mac(key)
-    assert [digest(message) for message in messages] == [hmac.digest(key, m, "sha256") for m in messages]
+    expected = [hmac.digest(key, message, "sha256") for message in messages]
+    assert [digest(message) for message in messages] == expected
+    assert macs(key)(messages) == expected
 
 
 def test_bound_parts_cannot_be_moved_across_their_borders():

@@ -100,21 +100,6 @@ def test_normalizing_twice_is_normalizing_once(id_type, raw):
     assert len(PSEUDONYMS.subject_key(SubjectId(id_type, raw))) == SUBJECT_KEY_BYTES
 
 
-@given(
-    st.lists(st.tuples(st.text("abcdef", min_size=1), st.just(NO_SALT) | st.binary(min_size=16, max_size=16)))
-)
-def test_many_at_once_are_the_same_as_one_at_a_time(rows):
-    ids, salts = [r[0] for r in rows], [r[1] for r in rows]
-    keys = PSEUDONYMS.subject_keys("customer", ids)
-    assert keys == [PSEUDONYMS.subject_key(SubjectId("customer", raw)) for raw in ids]
-    assert PSEUDONYMS.audit_tokens(keys, salts) == [
-        PSEUDONYMS.audit_token(k, s) for k, s in zip(keys, salts, strict=True)
-    ]
-    assert PSEUDONYMS.recipient_tokens(keys, salts, "crm") == [
-        PSEUDONYMS.recipient_token(k, s, "crm") for k, s in zip(keys, salts, strict=True)
-    ]
-
-
 def test_domains_recipients_salts_and_installations_share_nothing():
     subject, salt = SubjectId("customer", "C-17"), random_salt()
     key = PSEUDONYMS.subject_key(subject)

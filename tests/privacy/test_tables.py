@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segserver.errors import InvalidInput
+from segserver.errors import InvalidInput, SegserverError
 from segserver.model import Caller, Category, LegalBasis, Role, SubjectId
 from segserver.privacy import tables
 from segserver.privacy.gate import DAY_US, Gate
 from segserver.privacy.keyring import new_keyring
 from segserver.privacy.policy import CCPA, Label, Policy, Purpose, Regime
-from segserver.privacy.pseudonyms import Pseudonyms
+from segserver.privacy.pseudonyms import NO_SALT, Pseudonyms
 from segserver.privacy.subject import GPC, LIMIT_SENSITIVE, MARKETING, Decision, Status, SubjectState
 
 NOW_US = int(dt.datetime(2026, 6, 15, 12, tzinfo=dt.UTC).timestamp()) * 1_000_000
@@ -106,7 +106,37 @@ def test_an_unknown_flag_counts_as_the_stricter():
     assert mask.apply(pl.DataFrame({"income": [1]}), ["income"]).row(0) == (None,)
 
 
-@given(st.lists(st.tuples(st.text("abcé", min_size=1), st.binary(min_size=16, max_size=16)), max_size=9))
+texts = st.text(st.characters(codec="utf-8"), max_size=6) | st.text("Aa1 \t\n\x7fé\u00a0@.", max_size=8)
+ids_of = {
+    "customer": texts | st.sampled_from(["x" * 512, "x" * 513, "é" * 300]),
+    "email": texts | st.sampled_from(["Jo@Example.org", "jo@bücher.example", "jo@example.org."]),
+    "phone": texts | st.sampled_from(["+44 20 7946 0018", "+442079460018"]),
+}
+
+
+@given(
+    st.sampled_from(sorted(ids_of)).flatmap(lambda t: st.tuples(st.just(t), st.lists(ids_of[t], max_size=4)))
+)
+def test_a_column_of_ids_is_read_and_refused_as_its_rows_are(sample):
+    id_type, ids = sample
+    column = pl.Series("id", ids, pl.String)
+    one_at_a_time = told(lambda: [PSEUDONYMS.subject_key(SubjectId(id_type, raw)) for raw in ids])
+    assert told(lambda: tables.subject_keys(PSEUDONYMS, id_type, column).to_list()) == one_at_a_time
+
+
+def told(function):
+    try:
+        return function()
+    except SegserverError as error:
+        return error.reason
+
+
+@given(
+    st.lists(
+        st.tuples(st.text("abcé", min_size=1), st.just(NO_SALT) | st.binary(min_size=16, max_size=16)),
+        max_size=9,
+    )
+)
 def test_a_column_of_ids_is_pseudonymized_as_its_rows_are(sample):
     ids = pl.Series("id", [raw for raw, _ in sample], pl.String)
     salts = pl.Series("salt", [salt for _, salt in sample], pl.Binary)
