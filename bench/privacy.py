@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 import timeit
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,7 +23,7 @@ from segserver.privacy.vault import Vault
 
 NOW_US = 1_800_000_000_000_000
 ATTRIBUTES = 25
-SUBJECTS = 200_000
+SUBJECTS = 50_000
 NAMES = tuple(f"attribute_{number}" for number in range(ATTRIBUTES))
 POLICY = Policy(
     purposes={"marketing": Purpose("marketing", LegalBasis.CONSENT, frozenset({Category.BEHAVIORAL}))},
@@ -48,6 +49,12 @@ def rows() -> list[dict[str, Any]]:
 def _microseconds(function: Callable[[], object], number: int = 500, repeat: int = 60) -> float:
     """The best of many short runs: what the machine does beside it falls into some of them only."""
     return min(timeit.repeat(function, number=number, repeat=repeat)) / number * 1e6
+
+
+def _processor_microseconds(function: Callable[[], object]) -> float:
+    """Processor time for a subject, of all threads: what one core needs when it does nothing else."""
+    best = min(timeit.repeat(function, timer=time.process_time, number=1, repeat=25))
+    return best / SUBJECTS * 1e6
 
 
 def _single() -> Iterator[dict[str, Any]]:
@@ -127,8 +134,8 @@ def _bulk() -> Iterator[dict[str, Any]]:
         "subject keys": lambda: tables.subject_keys(pseudonyms, "customer", ids),
         "audit tokens": lambda: tables.audit_tokens(pseudonyms, keys, salts),
     }
-    copied = _microseconds(lambda: values.select(pl.col(NAMES) + 0), number=1, repeat=7) / SUBJECTS
-    costs = {name: _microseconds(f, number=1, repeat=7) / SUBJECTS for name, f in work.items()}
+    copied = _processor_microseconds(lambda: values.select(pl.col(NAMES) + 0))
+    costs = {name: _processor_microseconds(f) for name, f in work.items()}
     for name, cost in costs.items():
         yield {
             "name": f"{name}, for a subject",
@@ -138,11 +145,21 @@ def _bulk() -> Iterator[dict[str, Any]]:
             "yardstick_value": copied,
             "ratio": cost / copied,
         }
-    total = sum(costs.values())
+    gate_cost, key_cost, _ = costs.values()
+    yield {
+        "name": "gate and subject key, for a subject, on one core",
+        "value": gate_cost + key_cost,
+        "unit": "µs",
+        "yardstick": f"{ATTRIBUTES} columns computed once",
+        "yardstick_value": copied,
+        "ratio": (gate_cost + key_cost) / copied,
+        "budget": "≤ 1.2 µs",
+        "ok": gate_cost + key_cost <= 1.2,
+    }
     yield {
         "name": "all three, for a subject, on one core",
-        "value": total,
+        "value": sum(costs.values()),
         "unit": "µs",
-        "budget": "≤ 2.4 µs, which is 1.2 µs on two cores",
-        "ok": total <= 2.4,
+        "budget": "≤ 2.4 µs, which is 1.2 µs where two processes share the subjects",
+        "ok": sum(costs.values()) <= 2.4,
     }

@@ -76,12 +76,18 @@ class TableMask:
     def apply(self, values: pl.DataFrame, inputs: Sequence[str]) -> pl.DataFrame:
         """The columns ``inputs``, null where withheld. A column that ``values`` lacks is null."""
         present = [name for name in inputs if name in values.columns]
-        frame = values.select(present).with_columns(self.codes.alias(""))
-        visible = [
-            self._seen(name, values.schema[name]) if name in present else pl.lit(None).alias(name)
+        hiding = {name: self._hidden(name) for name in present}
+        # The name of a mask is no attribute's: an attribute's is never empty and begins with a letter.
+        masks = {codes: f"?{number}" for number, codes in enumerate(dict.fromkeys(hiding.values()))}
+        frame = values.select(present).with_columns(
+            self.codes.is_in(codes).not_().alias(mask) for codes, mask in masks.items()
+        )
+        return frame.select(
+            self._seen(name, hiding[name], masks[hiding[name]], values.schema[name])
+            if name in hiding
+            else pl.repeat(None, len(self.codes), dtype=pl.Null).alias(name)
             for name in inputs
-        ]
-        return frame.with_columns(visible).select(inputs)
+        )
 
     def stopped(self) -> pl.Series:
         """Whether nothing at all may be evaluated, for each row."""
@@ -89,8 +95,7 @@ class TableMask:
 
     def withheld(self, name: str) -> pl.Series:
         """Whether this attribute is withheld, for each row."""
-        hidden = [code for code, mask in self.masks.items() if name not in mask.visible]
-        return self.codes.is_in(hidden).alias(name)
+        return self.codes.is_in(self._hidden(name)).alias(name)
 
     def reasons(self, name: str) -> pl.Series:
         """Why this attribute is withheld, for each row; null where it is visible."""
@@ -99,13 +104,16 @@ class TableMask:
         reason_of = {code: mask.reason(name) for code, mask in self.masks.items()}
         return self.codes.replace_strict(reason_of, return_dtype=pl.String).alias(name)
 
-    def _seen(self, name: str, kind: pl.DataType) -> pl.Expr:
-        hidden = [code for code, mask in self.masks.items() if name not in mask.visible]
+    def _hidden(self, name: str) -> tuple[int, ...]:
+        """The codes whose masks hide this attribute."""
+        return tuple(code for code, mask in self.masks.items() if name not in mask.visible)
+
+    def _seen(self, name: str, hidden: tuple[int, ...], mask: str, kind: pl.DataType) -> pl.Expr:
         if not hidden:
             return pl.col(name)
         if len(hidden) == len(self.masks):
-            return pl.lit(None, dtype=kind).alias(name)
-        return pl.when(~pl.col("").is_in(hidden)).then(pl.col(name)).alias(name)
+            return pl.repeat(None, len(self.codes), dtype=kind).alias(name)
+        return pl.when(pl.col(mask)).then(pl.col(name)).alias(name)
 
 
 def mask_table(
