@@ -15,6 +15,9 @@ from segserver.model import Caller
 from segserver.rules.times import to_datetime
 from segserver.storage.sqlite import Writer
 
+LISTED_MAX = 500
+"""So many segments that a subject is not certainly a member of are listed in an entry."""
+
 
 class Evaluator:
     """Answers questions. No answer leaves before its audit entry is durable."""
@@ -76,13 +79,7 @@ class Evaluator:
             subject_token=self._corridor.recipient_token(sight, caller),
             results=found.results,
         )
-        outcomes = Outcomes(
-            member=tuple(found.members),
-            not_member=tuple(found.others) if question.segments else (),
-            unknown=tuple(found.unknown),
-            withheld=tuple(found.withheld),
-            others="" if question.segments else "not_member",
-        )
+        outcomes = _outcomes(found, complete=bool(question.segments))
         entry = evaluation_entry(
             self._corridor,
             Kind.EVALUATION,
@@ -95,6 +92,26 @@ class Evaluator:
             outcomes,
         )
         return answer, entry
+
+
+def _outcomes(found: Results, *, complete: bool) -> Outcomes:
+    """The outcomes for the log; unless they are to be complete, one outcome stands for all that is not
+    listed.
+
+    That is NOT_MEMBER, but where another list would outgrow an entry: nothing is known of a new subject, and
+    all is withheld without consent. Members are always listed, so that they can be searched for.
+    """
+    lists = {
+        "not_member": tuple(found.others),
+        "unknown": tuple(found.unknown),
+        "withheld": tuple(found.withheld),
+    }
+    others = ""
+    if not complete:
+        longest = max(lists, key=lambda outcome: len(lists[outcome]))
+        others = longest if len(lists[longest]) > LISTED_MAX else "not_member"
+        lists[others] = ()
+    return Outcomes(member=tuple(found.members), others=others, **lists)
 
 
 def evaluation_entry(

@@ -364,13 +364,25 @@ def levels(node):
 async def test_an_explanation_of_a_long_chain_of_segments_can_be_read(tmp_path):
     """Each segment refers to the one before, at the deepest place that a rule has."""
     deep = " + ".join(["age"] * 29)
-    rules = [f"{deep} > 9000", *(f"{deep} > {n + 9000} || segments.chain.s{n - 1}" for n in range(1, 400))]
+    rules = [f"{deep} > 9000", *(f"{deep} > {n + 9000} || segments.chain.s{n - 1}" for n in range(1, 40))]
     head = CATALOG.partition("segments:")[0]
     chain = [f"  - {{id: chain/s{n}, rule: '{rule}', purposes: [analytics]}}" for n, rule in enumerate(rules)]
     async with running(open_engine(tmp_path, {"c.yaml": "\n".join([head, "segments:", *chain])})) as server:
         client = server.client()
-        found = await client.explain("alice", "chain/s399", "analytics", attributes={"age": 20})
+        found = await client.explain("alice", "chain/s39", "analytics", attributes={"age": 20})
         assert found.result.outcome is Outcome.NOT_MEMBER
         assert 56 < levels(found.tree) < 95
         last = await client.explain("alice", "chain/s0", "analytics", attributes={"age": 20})
         assert 28 < levels(last.tree) < 34
+
+
+@pytest.mark.parametrize(("purpose", "others"), [("marketing", "withheld"), ("analytics", "unknown")])
+async def test_an_entry_holds_the_answer_about_any_number_of_segments(tmp_path, purpose, others):
+    head = CATALOG.partition("segments:")[0]
+    many = [f"  - {{id: people/one-of-very-many-{n}, rule: age > {n}}}" for n in range(3_000)]
+    async with running(open_engine(tmp_path, {"c.yaml": "\n".join([head, "segments:", *many])})) as server:
+        answer = await server.client().evaluate("alice", purpose)
+        assert len(answer.results) == 3_000
+        entry = server.entries()[-1]
+        assert entry.segments.others == others
+        assert not entry.segments.withheld + entry.segments.unknown + entry.segments.not_member
