@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 PLUGINS := $(wildcard plugins/segserver-*)
 
-.PHONY: run test lint fix protos bench docs clean venv lock
+.PHONY: run test chaos lint fix protos bench docs clean venv lock
 
 ## Start the server with a sample population, evaluate some customers, print the answers, go on serving (ONCE=1: stop then).
 run: $(STAMP)
@@ -15,6 +15,10 @@ run: $(STAMP)
 ## Every test: unit, property, differential, conformance, real server over real gRPC, documentation.
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
+
+## Kill a loaded server 200 times and look for what it had acknowledged; a few minutes.
+chaos: $(STAMP)
+	$(BIN)/python scripts/chaos.py --kills 200 $(ARGS)
 
 ## Style, types, import contracts, protos, stale generated files.
 lint: $(STAMP)

@@ -1,0 +1,27 @@
+"""A server that is killed under load; `make chaos` does the same, longer."""
+
+from __future__ import annotations
+
+import runpy
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+chaos = runpy.run_path(str(Path(__file__).resolve().parents[2] / "scripts" / "chaos.py"))
+
+
+async def test_a_killed_server_loses_nothing_that_it_acknowledged(tmp_path, capsys):
+    assert await chaos["run"](tmp_path, kills=5, seed=20260704) == 0
+    told = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
+    assert told["calls lost"] == "0"
+    assert int(told["calls acknowledged"].split()[0]) > 50
+    assert int(told["calls cut off"]) > 0
+
+    data, key_file = tmp_path / "data", tmp_path / "log.key"
+    assert chaos["unlogged"](data, {"never-logged"}) == {"never-logged"}
+    with sqlite3.connect(data / "segserver.db") as connection:
+        connection.execute("UPDATE log_entries SET payload = x'7b7d' WHERE log_index = 7")
+    connection.close()
+    with pytest.raises(RuntimeError, match="entry 7"):
+        chaos["verify"](data, key_file)
