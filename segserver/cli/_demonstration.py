@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 import click
 
 from segserver.cli._output import console, outcome_text, table, write_json
-from segserver.cli._population import population
+from segserver.cli._population import Situation, decide, population, situation, subject
 from segserver.cli._request import reason_of
 from segserver.cli._server import DEVELOPMENT_KEY, read_key
 from segserver.client import Client, Evaluation, ProfileWrite
@@ -30,8 +31,10 @@ POLL_S = 0.05
 BATCH = 1_000
 
 SHOWN_SEGMENTS = 6
-SHOWN_CUSTOMERS = {"analytics": 5, "marketing": 2}
-"""By purpose. Marketing needs consent, which nobody has given: that takes fewer lines to see."""
+SHOWN_CUSTOMERS = {"analytics": 2, "marketing": 9}
+"""By purpose. Marketing needs consent: each of the first customers is in another situation."""
+DECIDED_MAX = 1_000
+"""So many customers decide about marketing at most: each decision is a call of its own."""
 
 
 def run(
@@ -54,6 +57,7 @@ def run(
     with _server(data_dir, port, catalog) as (process, address):
         with Client(address, api_key=read_key(data_dir / DEVELOPMENT_KEY)) as client:
             written = _fill(client, customers, seed)
+            _decide(client, min(customers, DECIDED_MAX))
             answers = list(_answers(client, customers))
         if as_json:
             write_json({"address": address, "customers": written, "purposes": dict(answers)})
@@ -172,6 +176,16 @@ def _fill(client: Client, customers: int, seed: int) -> int:
     return written
 
 
+def _decide(client: Client, customers: int) -> None:
+    """Records the decisions of customers, unless a former demonstration did."""
+    if "marketing" not in {purpose.name for purpose in client.purposes()}:
+        return
+    standings = {item["purpose"]: item["standing"] for item in client.consents(subject(1))["consents"]}
+    if standings["marketing"] == "CONSENT_STANDING_MISSING":
+        for number in range(1, customers + 1):
+            decide(client, number)
+
+
 def _answers(client: Client, customers: int) -> Iterator[tuple[str, dict[str, Evaluation]]]:
     """For each purpose, some customers with their evaluations."""
     available = {purpose.name for purpose in client.purposes()}
@@ -181,19 +195,28 @@ def _answers(client: Client, customers: int) -> Iterator[tuple[str, dict[str, Ev
     for purpose, count in shown.items():
         segments = [segment.id for segment in client.segments(purpose)]
         spread = segments[:: -(-len(segments) // SHOWN_SEGMENTS)]
-        subjects = [f"demo-{number:04}" for number in range(1, min(customers, count) + 1)]
+        numbers = range(1, min(customers, count) + 1)
+        subjects = [subject(number) for number in numbers]
         evaluations: dict[str, Evaluation] = {}
-        for subject, answer in zip(subjects, client.evaluate_batch(subjects, purpose, spread), strict=True):
+        for number, answer in zip(numbers, client.evaluate_batch(subjects, purpose, spread), strict=True):
             if isinstance(answer, SegserverError):
                 raise answer
-            evaluations[subject] = answer
+            evaluations[subject(number).id] = answer
         yield purpose, evaluations
 
 
 def _print(purpose: str, evaluations: Mapping[str, Evaluation]) -> None:
     made = table("customer", "segment", "outcome", "reason", title=f"For {purpose}", whole="segment")
-    for subject, evaluation in evaluations.items():
-        for index, result in enumerate(evaluation.results):
-            name = subject if index == 0 else ""
-            made.add_row(name, result.segment, outcome_text(result.outcome), reason_of(result))
+    for number, (customer, evaluation) in enumerate(evaluations.items(), start=1):
+        names = [customer, _said(situation(number)) if purpose == "marketing" else ""]
+        rows = [(r.segment, r.outcome, reason_of(r)) for r in evaluation.results]
+        if len({(outcome, reason) for _, outcome, reason in rows}) == 1:
+            rows = [("all of them", *rows[0][1:])]
+        for name, row in itertools.zip_longest(names, rows):
+            segment, outcome, reason = row or ("", None, "")
+            made.add_row(name or "", segment, "" if outcome is None else outcome_text(outcome), reason)
     console().print(made)
+
+
+def _said(found: Situation) -> str:
+    return "a child" if found is Situation.CHILD else found.value

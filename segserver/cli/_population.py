@@ -7,11 +7,13 @@ Nobody in it is real: every attribute is drawn at random, most of them independe
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import StrEnum
 from typing import TypeAlias
 
-from segserver.client import ProfileChange
+from segserver.client import Client, ProfileChange
 from segserver.model import SubjectId, Value
 
 Draw: TypeAlias = Callable[[random.Random], Value]
@@ -20,6 +22,8 @@ KNOWN = 0.8
 """The share of customers of whom a given attribute is known."""
 
 _BIRTHDAYS = (dt.datetime(1940, 1, 1, tzinfo=dt.UTC), dt.datetime(2010, 12, 31, tzinfo=dt.UTC))
+_CHILDS_BIRTHDAY = dt.datetime(2020, 6, 1, tzinfo=dt.UTC)
+_LONG_AGO, _LESS_LONG_AGO = dt.datetime(2022, 3, 1, tzinfo=dt.UTC), dt.datetime(2024, 3, 1, tzinfo=dt.UTC)
 _PLACES: Sequence[tuple[str, str, str, float, float, str]] = (
     ("DE", "DE-BE", "Berlin", 52.52, 13.40, "de"),
     ("DE", "DE-BB", "Potsdam", 52.40, 13.06, "de"),
@@ -80,6 +84,55 @@ _DRAWS: Mapping[str, Draw] = {
 }
 
 
+class Situation(StrEnum):
+    """What a made-up customer decided about marketing."""
+
+    GRANTED = "granted"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    OBJECTED = "objected"
+    CHILD = "child"
+    """Granted, and below every age limit."""
+    WITHDRAWN = "withdrawn"
+    UNDECIDED = "undecided"
+
+
+_SITUATIONS: Sequence[Situation] = (*Situation, Situation.GRANTED, Situation.GRANTED, Situation.UNDECIDED)
+
+
+def situation(number: int) -> Situation:
+    """The situation of the customer of this number, from 1: the first seven are in one each."""
+    return _SITUATIONS[(number - 1) % len(_SITUATIONS)]
+
+
+def subject(number: int) -> SubjectId:
+    """The customer of this number: ``demo-0001``, …"""
+    return SubjectId("customer", f"demo-{number:04}")
+
+
+def decide(client: Client, number: int) -> None:
+    """Records what the customer of this number decided about marketing."""
+    customer, found = subject(number), situation(number)
+    form = functools.partial(
+        client.record_consent,
+        customer,
+        "marketing",
+        method="web-form",
+        notice_version="2026-01",
+        jurisdiction="DE",
+    )
+    if found in (Situation.GRANTED, Situation.CHILD, Situation.WITHDRAWN):
+        form()
+    if found is Situation.WITHDRAWN:
+        client.withdraw_consent(customer, "marketing", method="web-form")
+    if found is Situation.REFUSED:
+        form(granted=False)
+    if found is Situation.EXPIRED:
+        form(at=_LONG_AGO, expires=_LESS_LONG_AGO)
+    if found is Situation.OBJECTED:
+        client.record_objection(customer, method="call")
+
+
 def population(size: int, seed: int, declared: Mapping[str, str]) -> Iterator[ProfileChange]:
     """Changes for ``size`` customers ``demo-0001``, …, with those attributes that ``declared`` (name →
     type) has.
@@ -90,8 +143,10 @@ def population(size: int, seed: int, declared: Mapping[str, str]) -> Iterator[Pr
     for number in range(1, size + 1):
         drawn = {name: draw(source) for name, draw in _DRAWS.items() if source.random() < KNOWN}
         drawn |= _place(source)
+        if situation(number) is Situation.CHILD:
+            drawn["birth_date"] = _CHILDS_BIRTHDAY
         attributes = {name: value for name, value in drawn.items() if name in declared}
-        yield ProfileChange(SubjectId("customer", f"demo-{number:04}"), attributes)
+        yield ProfileChange(subject(number), attributes)
 
 
 def _place(source: random.Random) -> dict[str, Value]:

@@ -37,7 +37,8 @@ def command(
     """Starts a server with sample customers, evaluates some of them, and goes on serving until interrupted.
 
     The customers are made up. Their answers show what consent does: analytics rests on another legal basis
-    than consent, marketing does not, and nobody here has consented.
+    than consent, marketing does not. Of the first customers one granted it, one refused, one's consent has
+    expired, one objected, one is a child, and one withdrew.
 
     \b
     Example:
