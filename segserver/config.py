@@ -7,9 +7,9 @@ from __future__ import annotations
 import ipaddress
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from segserver.errors import InvalidInput, Violation
 
@@ -63,6 +63,14 @@ class UpkeepSettings(_Section):
     """How often to look whether the key-encryption key was rotated, and data keys are to be wrapped again."""
 
 
+def _address(listen: str) -> str:
+    """``host:port``; gRPC itself takes a port beyond 65,535 for another one."""
+    host, _, port = listen.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535):
+        raise ValueError("expected host:port with a port from 0 to 65535")
+    return listen
+
+
 class Config(_Section):
     """A server's settings.
 
@@ -71,7 +79,7 @@ class Config(_Section):
     differs from what serves."""
 
     data_dir: Path = Path(".data")
-    listen: str = "127.0.0.1:50051"
+    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:50051"
     catalog_dir: Path | None = None
     dev: bool = False
     """Make a keyring and a caller with all roles where there are none: for trials on one machine."""
