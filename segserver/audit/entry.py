@@ -10,6 +10,7 @@ An entry holds pseudonyms, names, versions, digests, reasons and outcomes, and n
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -18,6 +19,7 @@ import msgspec
 from segserver.errors import IntegrityError, InvalidInput, LimitExceeded
 
 PAYLOAD_BYTES_MAX = 64 * 1024
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class Kind(StrEnum):
@@ -155,6 +157,17 @@ def decode(payload: bytes) -> Entry:
         raise IntegrityError(
             "a payload is no audit entry of a known version", reason="ENTRY_INVALID"
         ) from None
+
+
+def timestamp_us(time_us: int) -> str:
+    """:func:`timestamp` of microseconds since the epoch. Most entries of a second share its text."""
+    second, microsecond = divmod(time_us, 1_000_000)
+    return f"{_second(second)}.{microsecond:06d}Z"
+
+
+@functools.lru_cache(maxsize=16)
+def _second(second: int) -> str:
+    return (_EPOCH + dt.timedelta(seconds=second)).isoformat()[:19]
 
 
 def timestamp(time: dt.datetime) -> str:

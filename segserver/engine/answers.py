@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from segserver.errors import SegserverError
 from segserver.model import Outcome
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SegmentResult:
+class SegmentResult(msgspec.Struct, frozen=True, eq=False):
     """The outcome for one segment, with what stood in the way of settling it.
 
     Results repeat from subject to subject, so they are made once and shared; each is equal to itself only,
@@ -34,15 +35,14 @@ class SegmentResult:
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(msgspec.Struct, frozen=True, eq=False):
     """The answer for one subject. ``time_us`` is microseconds since the epoch, UTC."""
 
     evaluation_id: str
     time_us: int
     catalog_digest: str
     subject_token: str
-    results: Sequence[SegmentResult] = field(default_factory=list)
+    results: Sequence[SegmentResult]
 
 
 BatchAnswer = Evaluation | SegserverError
@@ -56,15 +56,16 @@ UNDETERMINED = "UNDETERMINED"
 """The code of a strategy finds no value for these inputs, or the rule fails on them."""
 
 
+_RANDOM = random.Random()  # noqa: S311  an id must be unique, not secret
+os.register_at_fork(after_in_child=_RANDOM.seed)
+
+
 def new_evaluation_id(time_us: int) -> str:
     """A UUID of version 7 (RFC 9562, section 5.7): ordered by time, 74 random bits."""
-    random = int.from_bytes(os.urandom(10), "big")
-    value = (
-        ((time_us // 1000) & (2**48 - 1)) << 80
-        | 0x7 << 76
-        | (random >> 68) << 64
-        | 0b10 << 62
-        | (random & (2**62 - 1))
+    bits = _RANDOM.getrandbits(74)
+    milliseconds = time_us // 1000 & 0xFFFF_FFFF_FFFF
+    high, low = bits >> 62, bits & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+    return (
+        f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}-7{high:03x}"
+        f"-{low >> 48:04x}-{low & 0xFFFF_FFFF_FFFF:012x}"
     )
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

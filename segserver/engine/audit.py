@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from segserver.audit import proof, search
 from segserver.audit.checkpoints import Notary
-from segserver.audit.entry import Entry, Kind, encode, timestamp
+from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.audit.export import Record
 from segserver.audit.index import Indexer
 from segserver.audit.log import read_head
@@ -202,7 +202,7 @@ class AuditDesk:
         history.
         """
         entry = Entry(
-            time=timestamp(to_datetime(self._now_us())),
+            time=timestamp_us(self._now_us()),
             kind=kind,
             caller=caller.name,
             subject=wanted.subjects[-1] if wanted is not None and wanted.subjects else "",

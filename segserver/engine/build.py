@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from segserver import __version__
-from segserver.audit.entry import Entry, Kind, encode, timestamp
+from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.catalog import Catalog, read_directory
 from segserver.config import Config
 from segserver.engine.audit import AuditDesk, log_signer
@@ -38,7 +38,6 @@ from segserver.privacy.pseudonyms import Pseudonyms
 from segserver.privacy.receipt import Controller
 from segserver.privacy.rights import Identifications, Register, Rights
 from segserver.privacy.vault import Vault
-from segserver.rules.times import to_datetime
 from segserver.storage.sqlite import Connection, Writer, callers
 from segserver.storage.sqlite.catalogs import CatalogRow
 from segserver.storage.sqlite.consents import ConsentRecords
@@ -102,7 +101,7 @@ class Engine:
 
     async def _record(self, kind: Kind, caller: str, result: str, details: dict[str, str]) -> None:
         entry = Entry(
-            time=timestamp(to_datetime(self.now_us())),
+            time=timestamp_us(self.now_us()),
             kind=kind,
             caller=caller,
             result=result,

@@ -7,10 +7,9 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from segserver.audit.entry import Entry, Kind, encode, timestamp
+from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.errors import InvalidInput, Unauthenticated
 from segserver.model import NAME, Caller, Role
-from segserver.rules.times import to_datetime
 from segserver.storage.sqlite import Connection, Writer, callers
 from segserver.storage.sqlite.callers import CallerRow
 
@@ -126,4 +125,4 @@ class CallerDesk:
 
 
 def _entry(kind: Kind, now_us: int, details: dict[str, str]) -> bytes:
-    return encode(Entry(time=timestamp(to_datetime(now_us)), kind=kind, details=details))
+    return encode(Entry(time=timestamp_us(now_us), kind=kind, details=details))

@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from segserver import catalog as catalogs_room
-from segserver.audit.entry import Entry, Kind, encode, timestamp
+from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.catalog import Catalog
 from segserver.engine.serving import Serving
 from segserver.errors import Conflict, FailedPrecondition, NotFound
 from segserver.model import Caller, Category
 from segserver.rules import Environment
 from segserver.rules.cost import measure
-from segserver.rules.times import to_datetime
 from segserver.storage.sqlite import Connection, Writer, catalogs
 from segserver.storage.sqlite.catalogs import CatalogRow
 from segserver.strategies.host import Host
@@ -184,7 +183,7 @@ class Catalogs:
 
         strategies = {strategy.name: strategy.version for strategy in catalog.strategies.values()}
         entry = Entry(
-            time=timestamp(to_datetime(now_us)),
+            time=timestamp_us(now_us),
             kind=Kind.CATALOG_PUBLISHED,
             caller=publisher,
             catalog=catalog.digest,

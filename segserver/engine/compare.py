@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from segserver.audit.entry import Entry, Kind, encode, timestamp
+from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.catalog import Catalog
 from segserver.catalog.diff import Change, diff
 from segserver.engine import population
@@ -137,7 +137,7 @@ class Comparer:
         now_us = self._now_us()
         return encode(
             Entry(
-                time=timestamp(to_datetime(now_us)),
+                time=timestamp_us(now_us),
                 kind=Kind.BATCH_EVALUATION,
                 caller=caller.name,
                 request_id=new_evaluation_id(now_us),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from segserver.audit.entry import Entry, Kind, encode, timestamp
+from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.engine.answers import new_evaluation_id
 from segserver.engine.serving import Serving
 from segserver.model import Caller, SubjectId
@@ -17,7 +17,6 @@ from segserver.privacy.receipt import Controller, read_receipt, receipt
 from segserver.privacy.records import NEEDS_PURPOSE, OBJECTIONS, SIGNALLED, Record, RecordKind
 from segserver.privacy.subject import SubjectState
 from segserver.privacy.vault import Subject
-from segserver.rules.times import to_datetime
 from segserver.storage.sqlite import Connection, Writer
 
 
@@ -140,7 +139,7 @@ class ConsentDesk:
         now_us = self._now_us()
         return encode(
             Entry(
-                time=timestamp(to_datetime(now_us)),
+                time=timestamp_us(now_us),
                 kind=kind,
                 caller=caller.name,
                 request_id=new_evaluation_id(now_us),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -29,8 +28,7 @@ HINTS_MAX = 3
 _ENCODER = msgspec.msgpack.Encoder()
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """Which segments is this subject in, for this purpose?
 
     ``segments`` empty asks for all that serve the purpose; ``attributes`` are used in place of stored ones
@@ -40,14 +38,13 @@ class Question:
     subject: SubjectId
     purpose: str
     segments: tuple[str, ...] = ()
-    attributes: Mapping[str, Value] = field(default_factory=dict)
+    attributes: Mapping[str, Value] = {}
     at_us: int | None = None
     attributes_field: str = "attributes"
     """Where ``attributes`` stand in the request, for what is said about a wrong one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(msgspec.Struct, frozen=True, eq=False):
     """What one evaluation may see. No withheld value is in it."""
 
     serving: Serving

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from segserver.audit.entry import Entry, Kind, Outcomes, encode, timestamp
+from segserver.audit.entry import Entry, Kind, Outcomes, encode, timestamp_us
 from segserver.engine.answers import BatchAnswer, Evaluation, new_evaluation_id
 from segserver.engine.corridor import Corridor, Question, Sight
 from segserver.engine.results import Results, run
 from segserver.errors import SegserverError
 from segserver.model import Caller
-from segserver.rules.times import to_datetime
 from segserver.storage.sqlite import Writer
 
 LISTED_MAX = 500
@@ -133,7 +132,7 @@ def evaluation_entry(
     decision = sight.state.consents.get(question.purpose)
     return encode(
         Entry(
-            time=timestamp(to_datetime(time_us)),
+            time=timestamp_us(time_us),
             kind=kind,
             caller=caller.name,
             request_id=evaluation_id,
@@ -148,6 +147,6 @@ def evaluation_entry(
             consent="" if decision is None else str(decision.record),
             catalog=sight.serving.catalog.digest,
             inputs=corridor.inputs_digest(sight),
-            details={} if question.at_us is None else {"as_of": timestamp(to_datetime(sight.at_us))},
+            details={} if question.at_us is None else {"as_of": timestamp_us(sight.at_us)},
         )
     )

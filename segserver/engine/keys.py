@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from segserver.audit.entry import Entry, Kind, encode, timestamp
+from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.config import Config
 from segserver.engine.store import Store
 from segserver.errors import FailedPrecondition
 from segserver.privacy.keyring import check_keyring, new_keyring
 from segserver.privacy.keys import KeyProvider, Keys, KeyStatus, choose
 from segserver.privacy.vault import Vault
-from segserver.rules.times import to_datetime
 from segserver.storage.sqlite.subjects import Subjects
 from segserver.strategies.manager import Installed
 
@@ -70,7 +69,7 @@ class KeyDesk:
     def _entry(self, kind: Kind, version: int) -> bytes:
         return encode(
             Entry(
-                time=timestamp(to_datetime(self._now_us())),
+                time=timestamp_us(self._now_us()),
                 kind=kind,
                 caller=OPERATOR,
                 details={"version": str(version)},

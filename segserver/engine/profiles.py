@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from segserver.audit.entry import Entry, Kind, encode, timestamp
+from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.config import Limits
 from segserver.engine.answers import new_evaluation_id
 from segserver.engine.corridor import checked_values
@@ -18,7 +18,6 @@ from segserver.privacy.profiles import Profiles as Keeper
 from segserver.privacy.pseudonyms import Pseudonyms
 from segserver.privacy.subject import RuleValue
 from segserver.privacy.vault import Subject
-from segserver.rules.times import to_datetime
 from segserver.rules.values import from_rule
 from segserver.storage.sqlite import Connection, Writer
 
@@ -183,7 +182,7 @@ class ProfileDesk:
     ) -> bytes:
         return encode(
             Entry(
-                time=timestamp(to_datetime(now_us)),
+                time=timestamp_us(now_us),
                 kind=kind,
                 caller=caller.name,
                 request_id=new_evaluation_id(now_us),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from segserver.audit.entry import Entry, Kind, encode, timestamp
+from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.engine.answers import new_evaluation_id
 from segserver.engine.consent import ConsentDesk
 from segserver.engine.corridor import Corridor, Question
@@ -24,7 +24,6 @@ from segserver.privacy.receipt import Controller
 from segserver.privacy.records import Record, RecordKind
 from segserver.privacy.rights import ErasureReceipt, Identifications, Register, RequestKind, Rights
 from segserver.privacy.vault import Subject
-from segserver.rules.times import to_datetime
 from segserver.storage.sqlite import Connection, callers
 from segserver.storage.sqlite.requests import RequestRow
 from segserver.storage.sqlite.subjects import truncate_log
@@ -234,7 +233,7 @@ class RightsDesk:
         now_us = self._now_us()
         return encode(
             Entry(
-                time=timestamp(to_datetime(now_us)),
+                time=timestamp_us(now_us),
                 kind=kind,
                 caller=caller.name,
                 request_id=new_evaluation_id(now_us),

@@ -14,14 +14,13 @@ from contextlib import closing
 
 import structlog
 
-from segserver.audit.entry import Entry, Kind, encode, timestamp
+from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.config import UpkeepSettings
 from segserver.engine.serving import Serving
 from segserver.engine.store import Store
 from segserver.errors import SegserverError
 from segserver.privacy.keys import Keys
 from segserver.privacy.rights import Rights, Swept
-from segserver.rules.times import to_datetime
 from segserver.storage.sqlite.subjects import truncate_log
 
 log = structlog.get_logger("segserver.engine")
@@ -117,7 +116,7 @@ class Upkeep:
         return self._stop.wait(REST_S)
 
     def _entries(self, swept: list[Swept]) -> list[bytes]:
-        time_text, digest = timestamp(to_datetime(self._now_us())), self._serving().catalog.digest
+        time_text, digest = timestamp_us(self._now_us()), self._serving().catalog.digest
         return [
             encode(
                 Entry(

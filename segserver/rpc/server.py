@@ -107,7 +107,7 @@ async def serve(engine: Engine, ready_file: Path | None = None) -> None:
     server = Server(engine)
     address = await server.start()
     gc.collect()
-    gc.freeze()  # the catalog and all modules live as long as the process: the collector need not look at them again
+    gc.freeze()  # catalog and modules live as long as the process: the collector need not look at them
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

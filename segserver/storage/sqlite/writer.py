@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ from segserver.storage.sqlite.database import Connection, Database, sqlite3, una
 
 GROUP_UNITS_MAX = 256
 QUEUE_UNITS_MAX = 16_384
+
+GATHER_S = 0.002
+"""How long a group gathers when the one before it held more than one unit: a commit costs the processor as
+much as several evaluations, so under load it is worth waiting for company. A lone write never waits. """
 
 Work = Callable[[Connection], Any]
 Entries = Sequence[bytes] | Callable[[Any], Sequence[bytes]]
@@ -122,7 +127,10 @@ class Writer:
         self._queue.put(unit)
 
     def _run(self) -> None:
+        crowded = False
         while (unit := self._queue.get()) is not None:
+            if crowded:
+                time.sleep(GATHER_S)
             group = [unit]
             last = False
             while len(group) < GROUP_UNITS_MAX:
@@ -134,6 +142,7 @@ class Writer:
                     last = True
                     break
                 group.append(more)
+            crowded = len(group) > 1
             self._commit(group)
             _tell(group)
             if last:
