@@ -208,7 +208,7 @@ def history(subject: str, count: int, server: Server, as_json: bool) -> None:
     if as_json:
         write_json([{"log_index": r.log_index, "entry": json.loads(r.payload)} for r in records])
         return
-    made = table("entry", "time", "what", "who", "purpose", "answer", "of these data")
+    made = table("entry", "time", "what", "who", "purpose", "answer", "of these data", whole="time")
     for record in records:
         entry = record.entry()
         made.add_row(

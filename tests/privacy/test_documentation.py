@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from segserver.catalog import resolve
+from segserver.catalog.definitions import PolicyDefinition
 from segserver.privacy.reasons import Reason
+from segserver.strategies.manager import Installed
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
@@ -27,3 +30,14 @@ def test_every_test_that_is_named_exists():
         )
     ]
     assert missing == []
+
+
+def test_the_policy_that_is_shown_is_one():
+    (policy,) = re.findall(r"^```yaml\n(policy:.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    attributes = "attributes:\n  birth_date: {type: timestamp, category: demographic}\n"
+    attributes += "  age: {type: int, category: demographic}\n"
+    shown = resolve({"policy.yaml": policy, "attributes.yaml": attributes}, Installed()).policy
+    assert len(shown.retention_us) == 2
+    assert (shown.regimes["AT"].child_below_years, shown.regimes["US-VA"].opt_in) == (14, False)
+    listed = re.findall(r"`([a-z_]+)`", "".join(re.findall(r"^\| (`[^|]*`) \|.*\|.*\|$", TEXT, re.MULTILINE)))
+    assert set(PolicyDefinition.model_fields) <= set(listed)
