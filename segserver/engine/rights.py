@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from segserver.audit.entry import Entry, Kind, encode, timestamp_us
+from segserver.audit.search import PAGE_ENTRIES_MAX, Filter, search
 from segserver.engine.answers import new_evaluation_id
 from segserver.engine.consent import ConsentDesk
 from segserver.engine.corridor import Corridor, Question
@@ -75,7 +77,8 @@ class RightsDesk:
     async def export(self, caller: Caller, subject_id: SubjectId) -> bytes:
         """Everything about a subject as JSON, once the export is in the log. Raises :class:`NotFound`."""
         subject = self._profiles.require(self._store.reader, self._pseudonyms.subject_key(subject_id))
-        document = self._document(caller, subject, await self._memberships(subject_id))
+        memberships, sources = await self._memberships(subject_id), await self._sources(subject)
+        document = self._document(caller, subject, memberships, sources)
         await self._log(Kind.SUBJECT_EXPORTED, caller, self._audit(subject))
         return document
 
@@ -84,7 +87,19 @@ class RightsDesk:
         :class:`Conflict`.
         """
         work = self._rights.restore(self._pseudonyms.subject_key(subject_id), document, self._now_us())
-        return await self._write(Kind.PROFILE_WRITTEN, caller, work, {"imported": "true"})
+        written = await self._store.writer.write(
+            work,
+            lambda subject: (
+                self._entry(
+                    Kind.PROFILE_WRITTEN,
+                    caller,
+                    self._audit(subject),
+                    {"imported": "true"},
+                    read=tuple(sorted(subject.profile.values)),
+                ),
+            ),
+        )
+        return self._token(written.result, caller)
 
     async def restrict(self, caller: Caller, subject_id: SubjectId, *, lifted: bool, reason: str) -> str:
         """Restricts processing, or lifts it; the subject's token for the caller. Raises :class:`NotFound`."""
@@ -159,7 +174,7 @@ class RightsDesk:
 
         row = (await self._store.writer.write(work, entries)).result
         subject = await asyncio.to_thread(self._find, row.subject)
-        return self._document(caller, subject, {})
+        return self._document(caller, subject, {}, await self._sources(subject))
 
     def processing_record(self) -> dict[str, Any]:
         """The record of processing activities of the serving catalog; its recipients are the callers."""
@@ -186,7 +201,29 @@ class RightsDesk:
             found[purpose] = {result.segment: result.outcome.name for result in run(sight).results}
         return found
 
-    def _document(self, caller: Caller, subject: Subject, memberships: dict[str, dict[str, str]]) -> bytes:
+    async def _sources(self, subject: Subject) -> dict[str, str]:
+        """Attribute → the caller that wrote its value, as the log's newest thousand writes tell (art.
+        15(1)(g)).
+        """
+        wanted = Filter(kinds=(Kind.PROFILE_WRITTEN,), subjects=(self._audit(subject),))
+
+        def read() -> dict[str, str]:
+            found: dict[str, str] = {}
+            with closing(self._store.connect()) as connection:
+                for item in search(connection, wanted, count=PAGE_ENTRIES_MAX).found:
+                    for name in item.entry.read:
+                        found.setdefault(name, item.entry.caller)
+            return {name: caller for name, caller in found.items() if name in subject.profile.values}
+
+        return await asyncio.to_thread(read)
+
+    def _document(
+        self,
+        caller: Caller,
+        subject: Subject,
+        memberships: dict[str, dict[str, str]],
+        sources: dict[str, str],
+    ) -> bytes:
         catalog = self._serving().catalog
         history: list[tuple[int, Record]] = []
         before: int | None = None
@@ -194,7 +231,9 @@ class RightsDesk:
             history += page
             before = page[-1][0]
         derived = Derived(
-            memberships=memberships, rules={name: segment.rule for name, segment in catalog.segments.items()}
+            memberships=memberships,
+            rules={name: segment.rule for name, segment in catalog.segments.items()},
+            sources=sources,
         )
         return export(subject, self._token(subject, caller), history, catalog.policy, derived)
 
@@ -229,7 +268,14 @@ class RightsDesk:
     def _token(self, subject: Subject, caller: Caller) -> str:
         return self._pseudonyms.recipient_token(subject.subject_key, subject.salt, caller.name)
 
-    def _entry(self, kind: Kind, caller: Caller, subject: str, details: dict[str, str]) -> bytes:
+    def _entry(
+        self,
+        kind: Kind,
+        caller: Caller,
+        subject: str,
+        details: dict[str, str],
+        read: tuple[str, ...] = (),
+    ) -> bytes:
         now_us = self._now_us()
         return encode(
             Entry(
@@ -238,6 +284,7 @@ class RightsDesk:
                 caller=caller.name,
                 request_id=new_evaluation_id(now_us),
                 subject=subject,
+                read=read,
                 catalog=self._serving().catalog.digest,
                 details=details,
             )

@@ -56,7 +56,7 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rules: dict[str, str] = {}
     """Segment → its rule: the logic involved (art. 15(1)(h))."""
     sources: dict[str, str] = {}
-    """Attribute → where it comes from (art. 15(1)(g))."""
+    """Attribute → the caller that wrote its value, where the log still tells (art. 14(2)(f), 15(1)(g))."""
     purposes: dict[str, str] = {}
     """Purpose → its legal basis."""
 

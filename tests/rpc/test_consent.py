@@ -21,6 +21,7 @@ attributes:
   income: {type: int, category: financial}
 segments:
   - {id: people/wealthy, rule: income > 1000}
+  - {id: people/creditworthy, rule: income > 500, legal_or_similar_effect: true}
 """
 ADULT = dt.datetime(1980, 1, 1, tzinfo=dt.UTC)
 CHILD = dt.datetime(2015, 1, 1, tzinfo=dt.UTC)
@@ -37,7 +38,7 @@ async def server(tmp_path):
 
 
 async def answer(client, purpose: str = "marketing") -> tuple[Outcome, set[str]]:
-    (result,) = (await client.evaluate("jo", purpose)).results
+    (result,) = (await client.evaluate("jo", purpose, ["people/wealthy"])).results
     return result.outcome, {item.reason for item in result.withheld}
 
 
@@ -60,6 +61,22 @@ async def test_one_customer_in_five_situations(server):
     await client.record_objection("jo", lifted=True)
     await client.upsert_profile("jo", {"birth_date": CHILD})
     assert await answer(client) == (Outcome.WITHHELD, {"CHILD"})
+
+
+async def test_an_answer_with_legal_effect_needs_a_person_or_explicit_consent(server):
+    client = server.client()
+
+    async def reviewed(purpose: str) -> dict[str, bool]:
+        found = (await client.evaluate("jo", purpose)).results
+        return {result.segment: result.human_review for result in found}
+
+    asked = {"people/creditworthy": True, "people/wealthy": False}
+    assert await reviewed("care") == asked
+    await client.record_consent("jo", "marketing")
+    assert await reviewed("marketing") == asked
+    await client.record_consent("jo", "marketing", explicit=True)
+    assert await reviewed("marketing") == asked | {"people/creditworthy": False}
+    assert await reviewed("care") == asked
 
 
 async def test_a_withdrawal_holds_when_it_returns(server):
@@ -104,6 +121,7 @@ async def test_a_receipt_goes_out_and_comes_in(server):
 
 async def test_what_is_wrong_is_refused_and_not_stored(server):
     client = server.client()
+    clerk = server.caller("clerk", ["evaluator"], ["care"])
     later = NOON + HOUR
     for call, error, reason in [
         (client.record_consent("jo", ""), InvalidInput, "PURPOSE_REQUIRED"),
@@ -114,6 +132,10 @@ async def test_what_is_wrong_is_refused_and_not_stored(server):
         (client.record_consent("jo", "marketing", expires=NOON), InvalidInput, "CONSENT_EXPIRY_INVALID"),
         (client.record_privacy_signal("jo", "dnt"), InvalidInput, "SIGNAL_UNKNOWN"),
         (client.record_consent("phone:12", "marketing"), InvalidInput, "SUBJECT_ID_INVALID"),
+        (client.record_consent_receipt("jo", "{}"), InvalidInput, "RECEIPT_MALFORMED"),
+        (client.evaluate("jo", ""), InvalidInput, "PURPOSE_MISSING"),
+        (client.evaluate("jo", "marketting"), NotFound, "PURPOSE_NOT_FOUND"),
+        (clerk.evaluate("jo", "marketing"), PermissionDenied, "PURPOSE_NOT_PERMITTED"),
         (client.consent_history("jo", page_token="x"), InvalidInput, "PAGE_TOKEN_INVALID"),
     ]:
         with pytest.raises(error) as caught:

@@ -35,11 +35,13 @@ async def server(tmp_path):
 
 async def test_an_export_is_whole_and_comes_back(server):
     client = server.client()
+    await server.caller("crm", ["writer"]).upsert_profile("jo", {"age": 44})
     await client.record_objection("jo", "care")
     document = await client.export_subject("jo")
     found = json.loads(document)
     assert found["attributes"]["age"]["value"] == 44
     assert found["memberships"] == {"care": {"people/adults": "WITHHELD"}}
+    assert found["sources"] == {"age": "crm", "mail": "dev"}
     assert found["rules"] == {"people/adults": "age >= 18"}
     assert [item["record"]["kind"] for item in found["records"]] == ["objected"]
     with pytest.raises(Conflict):
@@ -47,7 +49,8 @@ async def test_an_export_is_whole_and_comes_back(server):
     await client.erase_subject("jo")
     await client.import_subject("jo", document)
     again = json.loads(await client.export_subject("jo"))
-    assert {**again, "subject": ""} == {**found, "subject": ""}
+    assert again["sources"] == {"age": "dev", "mail": "dev"}
+    assert {**again, "subject": "", "sources": {}} == {**found, "subject": "", "sources": {}}
     assert again["subject"] != found["subject"]
 
 
