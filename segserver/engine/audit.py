@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -26,7 +27,7 @@ from segserver.errors import FailedPrecondition, InvalidInput, NotFound
 from segserver.model import Caller, SubjectId
 from segserver.privacy.keyring import Keyring
 from segserver.privacy.profiles import Profiles
-from segserver.privacy.pseudonyms import NO_SALT, Pseudonyms
+from segserver.privacy.pseudonyms import AUDIT_TOKEN, NO_SALT, Pseudonyms
 from segserver.rules.times import to_datetime
 from segserver.storage.sqlite import Connection
 from segserver.storage.sqlite import log as rows
@@ -36,6 +37,12 @@ T = TypeVar("T")
 
 RETENTION_DAYS_MIN = 30
 """A prune can't drop what is younger: who could prune yesterday could hide today."""
+
+
+_WORDS = re.compile(r"\*?[a-z][a-z0-9_/-]{0,199}")
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+_FORMS = {"caller": _WORDS, "purpose": _WORDS, "segment": _WORDS, "withheld_by": _CODE, "result": _CODE}
+"""How names and codes are written in entries."""
 
 
 def log_signer(keyring: Keyring) -> Signer:
@@ -168,7 +175,15 @@ class AuditDesk:
     def _with_subject(self, wanted: Filter, subject_id: SubjectId | None) -> Filter:
         """The filter with the subject's tokens: those that each of its ids had before it was stored, and last
         the one it has now.
+
+        Raises :class:`InvalidInput` for text that nothing in the log can have: the log remembers what was
+        looked for, and somebody may have typed a person's id.
         """
+        for name, form in _FORMS.items():
+            if (value := getattr(wanted, name)) and not form.fullmatch(value):
+                raise InvalidInput.of(f"filter.{name}", "is no name in the log", reason="FILTER_INVALID")
+        if not all(map(AUDIT_TOKEN.fullmatch, wanted.subjects)):
+            raise InvalidInput.of("filter.audit_token", "is no token of the log", reason="TOKEN_INVALID")
         if subject_id is None:
             return wanted
         key = self._pseudonyms.subject_key(subject_id)

@@ -19,8 +19,8 @@ from segserver.engine.consent import ConsentDesk
 from segserver.engine.corridor import Corridor
 from segserver.engine.evaluate import Evaluator
 from segserver.engine.explain import Explainer
+from segserver.engine.keys import load_keyring
 from segserver.engine.profiles import ProfileDesk
-from segserver.engine.reads import SubjectReads
 from segserver.engine.replay import Replayer
 from segserver.engine.rights import RightsDesk
 from segserver.engine.serving import Serving
@@ -139,9 +139,7 @@ def build(
         served = Catalogs(reader, writer, plugins, host, serve, now_us)
         served.open(documents)
         inputs_key = derive(keyring.pseudonym_root, f"audit-inputs/{keyring.tenant}")
-        corridor = Corridor(
-            SubjectReads(reader, keeper), pseudonyms, keeper, lambda: served.serving, now_us, inputs_key
-        )
+        corridor = Corridor(reader, pseudonyms, keeper, lambda: served.serving, now_us, inputs_key)
         rights = Rights(vault, keeper, Subjects(), ConsentRecords(), pseudonyms)
         consents, desk = _privacy(config, store, pseudonyms, vault, keeper, corridor, served, rights, now_us)
         return Engine(
@@ -224,7 +222,7 @@ def _keyring(config: Config, provider: KeyProvider) -> Keyring:
     is_file = provider.name == FILE_PROVIDER
     if config.dev and is_file and not config.keyring_path.exists() and not config.database_path.exists():
         provider.create(new_keyring())
-    return provider.load()
+    return load_keyring(config, provider)
 
 
 def _check_keys(keyring: Keyring, reader: Connection, writer: Writer) -> None:

@@ -116,7 +116,7 @@ class CallerDesk:
         return key
 
     def revoke(self, name: str) -> None:
-        """Ends a caller's access at once. Raises :class:`NotFound`."""
+        """Ends a caller's access, on running servers within a second. Raises :class:`NotFound`."""
         now_us = self._now_us()
         self._writer.write_blocking(
             lambda connection: callers.revoke(connection, name, now_us),

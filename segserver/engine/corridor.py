@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from segserver.catalog.names import near
-from segserver.engine.reads import SubjectReads
 from segserver.engine.serving import Plan, Serving
 from segserver.errors import InvalidInput, PermissionDenied, SegserverError, Violation
 from segserver.model import Caller, SubjectId, Value, check_value
@@ -18,6 +17,7 @@ from segserver.privacy.profiles import Profiles
 from segserver.privacy.pseudonyms import Pseudonyms
 from segserver.privacy.subject import NO_PROFILE, NO_STATE, SubjectState
 from segserver.rules.values import to_rule
+from segserver.storage.sqlite import Connection
 from segserver.storage.sqlite.subjects import SubjectRow
 
 VIOLATIONS_MAX = 16
@@ -44,6 +44,16 @@ class Question(msgspec.Struct, frozen=True):
     """Where ``attributes`` stand in the request, for what is said about a wrong one."""
 
 
+class Asked(msgspec.Struct, frozen=True, eq=False):
+    """A question that is sound: who asks, from which catalog and for which segments to answer, about whom."""
+
+    caller: Caller
+    question: Question
+    serving: Serving
+    wanted: list[int]
+    subject_key: bytes
+
+
 class Sight(msgspec.Struct, frozen=True, eq=False):
     """What one evaluation may see. No withheld value is in it."""
 
@@ -65,14 +75,14 @@ class Corridor:
 
     def __init__(
         self,
-        reads: SubjectReads,
+        reader: Connection,
         pseudonyms: Pseudonyms,
         profiles: Profiles,
         serving: Callable[[], Serving],
         now_us: Callable[[], int],
         inputs_key: bytes,
     ) -> None:
-        self._reads = reads
+        self._reader = reader
         self._pseudonyms = pseudonyms
         self._profiles = profiles
         self._serving = serving
@@ -82,7 +92,7 @@ class Corridor:
     def under(self, serving: Serving, now_us: int) -> Corridor:
         """The same way under another catalog, as of another moment."""
         return Corridor(
-            self._reads, self._pseudonyms, self._profiles, lambda: serving, lambda: now_us, self._inputs_key
+            self._reader, self._pseudonyms, self._profiles, lambda: serving, lambda: now_us, self._inputs_key
         )
 
     def check(self, caller: Caller, purpose: str, segments: tuple[str, ...]) -> tuple[Serving, list[int]]:
@@ -99,45 +109,40 @@ class Corridor:
         serving = self._serving()
         return serving, serving.wanted(purpose, segments)
 
-    async def sight(self, caller: Caller, question: Question) -> Sight:
-        """What may be seen of the question's subject. Raises what :meth:`check` raises, and
-        :class:`InvalidInput` for a subject id or an attribute that is wrong."""
+    def ask(self, caller: Caller, question: Question) -> Asked:
+        """The question, found sound. Raises what :meth:`check` raises, and :class:`InvalidInput` for a
+        subject id that is none."""
         serving, wanted = self.check(caller, question.purpose, question.segments)
-        key = self._pseudonyms.subject_key(question.subject)
-        return self._seen(caller, question, serving, wanted, key, await self._reads.get(key))
+        return self.ask_of(caller, question, serving, wanted)
 
-    def sights(
-        self, caller: Caller, questions: Sequence[Question], serving: Serving, wanted: list[int]
-    ) -> Iterator[Sight | SegserverError]:
-        """The same for questions whose purpose and segments are checked, or why there is none; read
-        together.
-        """
-        keys = [self._key(question) for question in questions]
-        rows = iter(self._reads.get_many([key for key in keys if isinstance(key, bytes)]))
-        for question, key in zip(questions, keys, strict=True):
-            if isinstance(key, SegserverError):
-                yield key
-                continue
+    def ask_of(self, caller: Caller, question: Question, serving: Serving, wanted: list[int]) -> Asked:
+        """The same for a question whose purpose and segments are checked."""
+        return Asked(caller, question, serving, wanted, self._pseudonyms.subject_key(question.subject))
+
+    async def sight(self, caller: Caller, question: Question) -> Sight:
+        """What may be seen of the question's subject. Raises what :meth:`ask` raises, and
+        :class:`InvalidInput` for an attribute that is wrong."""
+        (sight,) = self.sights([self.ask(caller, question)])
+        if isinstance(sight, SegserverError):
+            raise sight
+        return sight
+
+    def sights(self, asked: Sequence[Asked]) -> list[Sight | SegserverError]:
+        """What may be seen for each question, in order, or why there is no answer to it.
+
+        All subjects are read together: a statement costs a fixed part, and hands the interpreter to another
+        thread."""
+        rows = self._profiles.rows(self._reader, [one.subject_key for one in asked])
+        found: list[Sight | SegserverError] = []
+        for one, row in zip(asked, rows, strict=True):
             try:
-                yield self._seen(caller, question, serving, wanted, key, next(rows))
+                found.append(self._seen(one, row))
             except SegserverError as error:
-                yield error
+                found.append(error)
+        return found
 
-    def _key(self, question: Question) -> bytes | SegserverError:
-        try:
-            return self._pseudonyms.subject_key(question.subject)
-        except SegserverError as error:
-            return error
-
-    def _seen(
-        self,
-        caller: Caller,
-        question: Question,
-        serving: Serving,
-        wanted: list[int],
-        key: bytes,
-        row: SubjectRow | None,
-    ) -> Sight:
+    def _seen(self, asked: Asked, row: SubjectRow | None) -> Sight:
+        question, serving, key = asked.question, asked.serving, asked.subject_key
         now_us = self._now_us()
         brought = _brought(serving, question)
         subject = self._profiles.open(row)
@@ -147,11 +152,11 @@ class Corridor:
             key, profile, state, salt = subject.subject_key, subject.profile, subject.state, subject.salt
         gate = serving.gate
         current = gate.current(profile, now_us)
-        mask = gate.mask(question.purpose, state, caller, now_us, current, brought)
+        mask = gate.mask(question.purpose, state, asked.caller, now_us, current, brought)
         plan = serving.plan(question.purpose)
         values, withheld = mask.apply({**current, **brought} if brought else current, plan.program.inputs)
         at_us = now_us if question.at_us is None else question.at_us
-        return Sight(serving, plan, wanted, mask, state, values, withheld, at_us, key, salt)
+        return Sight(serving, plan, asked.wanted, mask, state, values, withheld, at_us, key, salt)
 
     def audit_token(self, sight: Sight) -> str:
         """The subject's name in the audit log."""

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 
 from segserver.audit.entry import Entry, Kind, Outcomes, encode, timestamp_us
 from segserver.engine.answers import BatchAnswer, Evaluation, new_evaluation_id
-from segserver.engine.corridor import Corridor, Question, Sight
+from segserver.engine.corridor import Asked, Corridor, Question, Sight
 from segserver.engine.results import Results, run
+from segserver.engine.turns import Turns
 from segserver.errors import SegserverError
 from segserver.model import Caller
 from segserver.storage.sqlite import Writer
@@ -25,17 +26,16 @@ class Evaluator:
         self._corridor = corridor
         self._writer = writer
         self._now_us = now_us
+        self._turns = Turns(self._answer_all)
 
     async def evaluate(self, caller: Caller, question: Question) -> Evaluation:
         """The answer to one question.
 
         Raises :class:`InvalidInput` for a wrong subject id or attribute, or a segment that does not serve the
         purpose, :class:`PermissionDenied` for a purpose that the caller may not use, :class:`NotFound` for an
-        unknown purpose or segment, :class:`Unavailable` when the store or the log can't be used."""
-        sight = await self._corridor.sight(caller, question)
-        answer, entry = self._answer(caller, question, sight)
-        await self._writer.write(None, (entry,))
-        return answer
+        unknown purpose or segment, :class:`Unavailable` when the store or the log can't be used.
+        """
+        return await self._turns.take(self._corridor.ask(caller, question))
 
     async def evaluate_batch(
         self,
@@ -50,19 +50,28 @@ class Evaluator:
         Raises what concerns the whole batch: the purpose, the segments, the store.
         """
         serving, wanted = self._corridor.check(caller, purpose, segments)
-        sound = [question for question in questions if isinstance(question, Question)]
-        sights = self._corridor.sights(caller, sound, serving, wanted)
+        asked: list[Asked | SegserverError] = []
+        for question in questions:
+            try:
+                asked.append(
+                    question
+                    if isinstance(question, SegserverError)
+                    else self._corridor.ask_of(caller, question, serving, wanted)
+                )
+            except SegserverError as error:
+                asked.append(error)
+        answers = iter(await self._answer_all([one for one in asked if isinstance(one, Asked)]))
+        return [one if isinstance(one, SegserverError) else next(answers) for one in asked]
+
+    async def _answer_all(self, asked: Sequence[Asked]) -> list[BatchAnswer]:
+        """The answer to each question, in order, or why there is none, once all their entries are durable."""
         answers: list[BatchAnswer] = []
         entries: list[bytes] = []
-        for question in questions:
-            if isinstance(question, SegserverError):
-                answers.append(question)
-                continue
-            sight = next(sights)
+        for one, sight in zip(asked, self._corridor.sights(asked), strict=True):
             if isinstance(sight, SegserverError):
                 answers.append(sight)
                 continue
-            answer, entry = self._answer(caller, question, sight)
+            answer, entry = self._answer(one.caller, one.question, sight)
             answers.append(answer)
             entries.append(entry)
         await self._writer.write(None, entries)

@@ -8,7 +8,7 @@ from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.config import Config
 from segserver.engine.store import Store
 from segserver.errors import FailedPrecondition
-from segserver.privacy.keyring import check_keyring, new_keyring
+from segserver.privacy.keyring import Keyring, check_keyring, new_keyring
 from segserver.privacy.keys import KeyProvider, Keys, KeyStatus, choose
 from segserver.privacy.vault import Vault
 from segserver.storage.sqlite.subjects import Subjects
@@ -32,12 +32,29 @@ def create_keyring(config: Config, installed: Installed) -> None:
     _provider(config, installed).create(new_keyring())
 
 
+def load_keyring(config: Config, provider: KeyProvider) -> Keyring:
+    """The keyring of this installation.
+
+    Raises :class:`FailedPrecondition`; beside a database, a missing keyring is one to restore.
+    """
+    try:
+        return provider.load()
+    except FailedPrecondition as error:
+        if error.reason == "KEYRING_MISSING" and config.database_path.exists():
+            raise FailedPrecondition(
+                "the keyring file is missing: restore it from its backup; what the database holds can't be "
+                "read without it",
+                reason="KEYRING_MISSING",
+            ) from None
+        raise
+
+
 class KeyDesk:
     """Rotates, wraps again and retires, on an open store."""
 
     def __init__(self, config: Config, installed: Installed, store: Store, now_us: Callable[[], int]) -> None:
         provider = _provider(config, installed)
-        keyring = provider.load()
+        keyring = load_keyring(config, provider)
         subjects = Subjects()
         check_keyring(keyring, subjects.key_checks(store.reader))
         self._store = store
