@@ -8,6 +8,7 @@ erasure destroys: after that, not even the root leads from a person to its old t
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable
 
@@ -28,6 +29,9 @@ ID_CHARACTERS_MAX = 512
 TOKEN_BYTES = 16
 """Tokens are HMACs cut to 128 bits (RFC 2104 §5): with 10⁹ subjects, two share one with a chance below 2⁻⁶⁸.
 """
+
+AUDIT_TOKEN = re.compile(rf"a[0-9]+-[0-9a-f]{{{2 * TOKEN_BYTES}}}")
+"""The form of a token in the audit log, of any version: text that is none may be a raw id."""
 
 RECIPIENTS_CACHED_MAX = 4_096
 

@@ -23,7 +23,7 @@ from segserver.errors import (
 from segserver.privacy.export import read
 from segserver.privacy.gate import Gate
 from segserver.privacy.profiles import Profiles
-from segserver.privacy.pseudonyms import NO_SALT, Pseudonyms
+from segserver.privacy.pseudonyms import AUDIT_TOKEN, NO_SALT, Pseudonyms
 from segserver.privacy.records import encode
 from segserver.privacy.vault import Subject, Vault
 from segserver.rules.times import from_datetime, to_datetime
@@ -253,9 +253,11 @@ class Identifications:
     def ask(
         self, token: str, reason: str, officer: str, now_us: int
     ) -> Callable[[Connection], IdentificationRow]:
-        """The work that enters the first officer's request. Raises :class:`InvalidInput` for an empty or
-        short reason.
+        """The work that enters the first officer's request. Raises :class:`InvalidInput` for what is no token
+        of the audit log, and for an empty or short reason.
         """
+        if not AUDIT_TOKEN.fullmatch(token):
+            raise InvalidInput.of("audit_token", "is not a token of the audit log", reason="TOKEN_INVALID")
         text = reason.strip()
         if len(text) < REASON_CHARACTERS_MIN or not text.isprintable():
             raise InvalidInput.of("reason", "say why, in one sentence", reason="REASON_REQUIRED")

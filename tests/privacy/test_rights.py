@@ -302,7 +302,7 @@ def test_two_officers_identify_once(connection, pseudonyms, profiles, subjects):
 @pytest.mark.parametrize("reason", ["", "   ", "because", "a reason with\na line break"])
 def test_identifying_needs_a_reason(subjects, pseudonyms, reason):
     with pytest.raises(InvalidInput) as caught:
-        Identifications(Requests(), subjects, pseudonyms).ask("a1-0", reason, "ada", 5)
+        Identifications(Requests(), subjects, pseudonyms).ask("a1-" + "0" * 32, reason, "ada", 5)
     assert caught.value.reason == "REASON_REQUIRED"
 
 

@@ -15,6 +15,8 @@ from servers import open_engine, plugins, running
 
 import segserver.v1
 from segserver.client import calls
+from segserver.client.audit_calls import EntryFilter
+from segserver.engine.keys import KeyDesk
 from segserver.errors import SegserverError
 from segserver.model import SubjectId
 from segserver.rpc.permissions import PERMISSIONS
@@ -113,11 +115,36 @@ async def every_call(client, subject: SubjectId, errors: list[str]) -> None:
         client.open_request(subject, "access"),
         client.evaluate(SubjectId("phone", f"{MARK}-phone"), "care"),
         client.evaluate(SubjectId("email", f"{MARK}-mail"), "care"),
+        *about_the_log(client, subject),
         client.erase_subject(subject),
         client.get_profile(subject),
+        *about_the_log(client, subject),
     ]
     for call in calls:
         await attempt(call, errors)
+
+
+def about_the_log(client, subject: SubjectId) -> list:
+    wanted = EntryFilter(subject=subject)
+    return [
+        everything(client.audit_entries(wanted)),
+        everything(client.export_audit(wanted)),
+        everything(client.audit_entries(EntryFilter(audit_token=f"{MARK}-token", subject=subject))),
+        *(
+            everything(client.audit_entries(EntryFilter(**{name: f"{MARK}@{MARK}.example"})))
+            for name in ("caller", "purpose", "segment", "withheld_by", "result", "audit_token")
+        ),
+        everything(client.audit_entries(EntryFilter(kinds=[f"{MARK}-kind"]))),
+        everything(client.audit_entries(EntryFilter(outcome=f"{MARK}-outcome"))),
+        client.audit_stats(wanted),
+        *(client.replay_entry(number, subject) for number in range(40)),
+        client.ask_identification(f"{MARK}-token", "A court order names this entry."),
+    ]
+
+
+async def everything(listing) -> None:
+    async for _ in listing:
+        pass
 
 
 async def test_no_id_and_no_value_is_ever_written_in_clear(tmp_path, written):
@@ -128,6 +155,8 @@ async def test_no_id_and_no_value_is_ever_written_in_clear(tmp_path, written):
         for subject in SUBJECTS:
             await every_call(server.client(), subject, errors)
             files += everything_in(tmp_path)
+        KeyDesk(engine.config, engine.installed, engine.store, engine.now_us).rotate()
+        assert engine.upkeep.rewrap() == engine.upkeep.sweep() == 0
         stranger = server.client("wrong key")
         await attempt(stranger.evaluate(SUBJECTS[0], "care"), errors)
         await malformed_calls(server, errors)

@@ -129,6 +129,9 @@ async def test_two_officers_identify(server):
     ada, bob = server.caller("ada", ["officer"]), server.caller("bob", ["officer"])
     await server.client().evaluate("jo", "care")
     token = server.entries()[-1].subject
+    with pytest.raises(InvalidInput) as refused:
+        await ada.ask_identification("jo@example.org", "A court order names this entry.")
+    assert refused.value.reason == "TOKEN_INVALID"
     asked = await ada.ask_identification(token, "A court order names this entry.")
     with pytest.raises(PermissionDenied) as caught:
         await ada.approve_identification(asked["request_id"])
