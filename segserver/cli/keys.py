@@ -87,7 +87,7 @@ def status(config: Config, as_json: bool) -> None:
         made.add_row(str(version.version), "current" if version.current else "old", f"{version.data_keys:,}")
     console().print(made)
     if remaining := _remaining(versions):
-        click.echo(f"{remaining:,} data keys remain to be wrapped again; a running server does it")
+        click.echo(f"data keys that remain to be wrapped again: {remaining:,}; a running server does it")
 
 
 @command.command("rotate")

@@ -11,7 +11,7 @@ from typing import Any
 from segserver.privacy.policy import Policy, Purpose
 from segserver.privacy.receipt import Controller
 
-DAY_US = 86_400_000_000
+DAY_US, HOUR_US = 86_400_000_000, 3_600_000_000
 
 SECURITY = (
     "Subjects are stored under keyed pseudonyms (HMAC-SHA-256); raw ids are not stored.",
@@ -109,14 +109,17 @@ def _activity(policy: Policy, purpose: Purpose, sources: Sources) -> dict[str, A
             name for name, purposes in sources.recipients.items() if {"*", purpose.name} & set(purposes)
         ),
         "retention": {
-            category.value: _days(policy.retention_us.get(category))
+            category.value: _duration(policy.retention_us.get(category))
             for category in sorted(purpose.categories)
         },
     }
 
 
-def _days(retention_us: int | None) -> str:
-    return "until erased" if retention_us is None else f"{retention_us // DAY_US} days"
+def _duration(retention_us: int | None) -> str:
+    if retention_us is None:
+        return "until erased"
+    days, rest = divmod(retention_us, DAY_US)
+    return f"{retention_us // HOUR_US} hours" if rest else f"{days} days"
 
 
 def _cell(value: Any) -> str:

@@ -138,6 +138,15 @@ async def test_keys_are_rotated_and_retired_beside_a_running_server(run, server)
     assert kinds.count(Kind.KEY_ROTATED) == kinds.count(Kind.KEY_RETIRED) == 1
 
 
+async def test_a_rotation_may_be_left_to_the_server(run, server):
+    assert await run("keys", "rotate", "--no-wait") == "version 2 is the current one\n"
+    assert "remain to be wrapped again: 1" in await run("keys", "status")
+    await run("keys", "retire", 1, code=1)
+    assert server.engine.upkeep.rewrap() == 1
+    assert "remain" not in await run("keys", "status")
+    await run("keys", "retire", 1)
+
+
 def test_a_keyring_is_made_once_and_never_beside_a_database(tmp_path):
     def init(code: int) -> str:
         result = CliRunner().invoke(main, ["keys", "init", "--data-dir", str(tmp_path / "data")])

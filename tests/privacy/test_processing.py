@@ -24,7 +24,7 @@ POLICY = Policy(
         "secret": Label(Category.DEMOGRAPHIC, frozenset({"care"})),
         "faith": Label(Category.SPECIAL),
     },
-    retention_us={Category.LOCATION: 90 * DAY_US},
+    retention_us={Category.LOCATION: 90 * DAY_US, Category.DEMOGRAPHIC: 36 * DAY_US // 24},
 )
 SOURCES = Sources(
     Controller("Shop Ltd", "mail@shop.example", "dpo@shop.example"),
@@ -41,7 +41,7 @@ def test_the_record_holds_what_article_30_asks_for():
     assert care["attributes"] == ["income", "secret"]
     assert marketing["recipients"] == ["all", "crm"]
     assert care["recipients"] == ["all"]
-    assert marketing["retention"] == {"demographic": "until erased", "location": "90 days"}
+    assert marketing["retention"] == {"demographic": "36 hours", "location": "90 days"}
     assert marketing["segments"] == ["retail/any", "retail/near"]
     assert (care["legal_basis"], care["profiling"]) == ("contract", False)
     assert record["controller"]["data_protection_officer"] == "dpo@shop.example"
@@ -53,6 +53,6 @@ def test_the_record_reads_as_a_document():
     assert "# Record of processing activities" in text
     assert "## Marketing | mail" in text
     assert "| Categories of personal data | demographic, location |" in text
-    assert "| Time limits for erasure | demographic: until erased, location: 90 days |" in text
+    assert "| Time limits for erasure | demographic: 36 hours, location: 90 days |" in text
     assert "- geographic 1.0.0" in text
     assert text.endswith("\n")

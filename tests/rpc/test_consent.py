@@ -11,6 +11,7 @@ from servers import NOON, Clock, open_engine, running
 from segserver.audit.entry import Kind
 from segserver.errors import InvalidInput, NotFound, PermissionDenied
 from segserver.model import Outcome
+from segserver.v1 import consent_service_pb2 as pb
 
 CATALOG = """
 purposes:
@@ -161,6 +162,14 @@ async def test_decisions_and_reads_are_in_the_log(server):
     ]
     assert [entry.consent for entry in entries] == ["1", "2", "3", "4", ""]
     assert len({entry.subject for entry in entries}) == 1
+
+
+def test_withdrawing_asks_for_no_more_than_granting():
+    granting, withdrawing = (
+        {field.name for field in message.DESCRIPTOR.fields}
+        for message in (pb.RecordConsentRequest, pb.WithdrawConsentRequest)
+    )
+    assert withdrawing < granting
 
 
 async def test_only_writers_record(server):
