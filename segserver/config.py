@@ -4,8 +4,11 @@ in its name.
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
+import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,11 +66,16 @@ class UpkeepSettings(_Section):
     """How often to look whether the key-encryption key was rotated, and data keys are to be wrapped again."""
 
 
+_LISTEN = re.compile(r"(\[[0-9a-fA-F:.]+(?:%\w+)?\]|[^\s\[\]:/]+):([0-9]{1,5})")
+
+
 def _address(listen: str) -> str:
     """``host:port``; gRPC itself takes a port beyond 65,535 for another one."""
-    host, _, port = listen.rpartition(":")
-    if not host or not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535):
-        raise ValueError("expected host:port with a port from 0 to 65535")
+    found = _LISTEN.fullmatch(listen)
+    if found is None or int(found[2]) > 65_535:
+        raise ValueError(
+            "expected HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:50051 or [::1]:50051"
+        )
     return listen
 
 
@@ -142,10 +150,41 @@ def load(path: Path | None = None, **overrides: Any) -> Config:
         return Config.model_validate(values)
     except ValidationError as error:
         violations = [
-            Violation(".".join(map(str, item["loc"])), item["msg"])
-            for item in error.errors(include_url=False)
+            Violation(".".join(map(str, item["loc"])), _description(dict(item)))
+            for item in error.errors(include_url=False, include_input=False)
         ]
         text = "; ".join(f"{v.field}: {v.description}" for v in violations)
         raise InvalidInput(
             f"the settings are wrong: {text}", reason="CONFIG_INVALID", violations=violations
         ) from error
+
+
+_EXPECTED = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "string": "text",
+    "path": "the path of a folder",
+    "model": "a table of settings",
+}
+
+
+def _description(item: Mapping[str, Any]) -> str:
+    """What is wrong with a setting, and what it should be."""
+    kind, context = item["type"], item.get("ctx", {})
+    if kind == "extra_forbidden":
+        section: type[BaseModel] = Config
+        for name in item["loc"][:-1]:
+            section = type(section.model_fields[str(name)].default)
+        near = difflib.get_close_matches(str(item["loc"][-1]), section.model_fields, n=1)
+        return "there is no such setting" + (f"; did you mean {near[0]}?" if near else "")
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "greater_than_equal":
+        return f"expected at least {context['ge']}"
+    if kind == "greater_than":
+        return f"expected more than {context['gt']}"
+    if kind == "string_pattern_mismatch":
+        return "expected two capital letters, such as DE"
+    expected = _EXPECTED.get(kind.partition("_")[0])
+    return f"expected {expected}" if expected else str(item["msg"])

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from typing import Any
 
 import click
 
-from segserver.cli._failure import EXIT_CODES, exit_code, show
-from segserver.errors import SegserverError
+from segserver.cli._failure import EXIT_CODES, told
 
 
 class _Commands(click.Group):
@@ -32,13 +32,26 @@ class _Commands(click.Group):
         command: click.Command = module.command
         return command
 
-    def invoke(self, ctx: click.Context) -> object:
-        """Runs the command; an error of ours becomes one message and an exit code."""
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Finds the command; the error for a mistyped one has near names."""
         try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(
+                error.command_name, possibilities=self.list_commands(ctx), ctx=ctx
+            ) from None
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Reads the arguments before the command's name."""
+        with told():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Runs the command; an error becomes one message and an exit code."""
+        with told():
             return super().invoke(ctx)
-        except SegserverError as error:
-            show(error)
-            raise SystemExit(exit_code(error)) from error
 
 
 @click.group(

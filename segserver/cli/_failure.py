@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any
 
@@ -28,7 +30,7 @@ Exit codes:
   0  done
   1  a problem was found: a wrong catalog, a rejected row, a refused request
   2  wrong usage
-  3  no server, or it can't answer now
+  3  no server, or it can't answer now; a store or a port that can't be used
   4  the caller is not known, or may not
   5  no such subject, segment, strategy or version
 """
@@ -43,7 +45,9 @@ _CODES: dict[type[errors.SegserverError], Exit] = {
 
 
 def exit_code(error: errors.SegserverError) -> Exit:
-    """The exit code that stands for an error."""
+    """The exit code that stands for an error. Wrong settings are wrong usage, wherever they stand."""
+    if error.reason == "CONFIG_INVALID":
+        return Exit.USAGE
     return next((_CODES[kind] for kind in type(error).__mro__ if kind in _CODES), Exit.PROBLEM)
 
 
@@ -63,7 +67,27 @@ def show(error: errors.SegserverError) -> None:
     if context is not None and context.meta.get("segserver.json"):
         click.echo(json.dumps({"error": as_data(error)}), err=True)
         return
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {visible(error.message)}", err=True)
+    _say(error.message)
     for violation in error.violations:
         if violation.description not in error.message:
             click.echo(visible(f"  {violation.field}: {violation.description}"), err=True)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turns an error of ours, and click's of wrong usage, into one message and an exit code."""
+    try:
+        yield
+    except errors.SegserverError as error:
+        show(error)
+        raise SystemExit(exit_code(error)) from error
+    except click.ClickException as error:
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            click.echo(error.ctx.get_usage(), err=True)
+            click.echo(f"Try '{error.ctx.command_path} --help' for help.\n", err=True)
+        _say(error.format_message())
+        raise SystemExit(error.exit_code) from error
+
+
+def _say(message: str) -> None:
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {visible(message)}", err=True)

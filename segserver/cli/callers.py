@@ -5,7 +5,6 @@ server.
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +12,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from segserver.cli._output import console, json_option, table, write_json
+from segserver.cli._server import data_dir_option
+from segserver.model import Role
+
 if TYPE_CHECKING:
     from segserver.engine.store import Store
+    from segserver.storage.sqlite.callers import CallerRow
 
 
 @click.group("callers")
@@ -27,16 +31,6 @@ def command() -> None:
     """
 
 
-_DATA_DIR = click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="SEGSERVER_DATA_DIR",
-    default=Path(".data"),
-    show_default=True,
-    help="The server's data directory.",
-)
-
-
 @command.command("add")
 @click.argument("name")
 @click.option(
@@ -44,17 +38,24 @@ _DATA_DIR = click.option(
     "roles",
     multiple=True,
     required=True,
-    help="evaluator, writer, analyst, officer or admin; repeatable.",
+    type=click.Choice([role.value for role in Role]),
+    help="What it may do; repeatable.",
 )
 @click.option("--purpose", "purposes", multiple=True, help="A purpose that it may name, or *; repeatable.")
 @click.option(
     "--days", type=click.IntRange(min=1), help="How long the key holds; without it, until it is revoked."
 )
-@_DATA_DIR
+@data_dir_option
+@json_option
 def add(
-    name: str, roles: tuple[str, ...], purposes: tuple[str, ...], days: int | None, data_dir: Path
+    name: str,
+    roles: tuple[str, ...],
+    purposes: tuple[str, ...],
+    days: int | None,
+    data_dir: Path,
+    as_json: bool,
 ) -> None:
-    """Add a caller and show its API key, once.
+    """Add a caller and show its API key, once. Before the first start of the server, make the keys.
 
     \b
     Example:
@@ -65,14 +66,17 @@ def add(
 
     with _store(data_dir) as store:
         key = CallerDesk(store.writer, system_clock_us).add(name, roles, purposes, days=days)
+    if as_json:
+        write_json({"name": name, "key": key})
+        return
     click.echo(key)
     click.echo("This key is shown once and kept nowhere. Hand it over safely.", err=True)
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
-@_DATA_DIR
-def listing(as_json: bool, data_dir: Path) -> None:
+@data_dir_option
+@json_option
+def listing(data_dir: Path, as_json: bool) -> None:
     """List the callers.
 
     \b
@@ -84,34 +88,35 @@ def listing(as_json: bool, data_dir: Path) -> None:
 
     with _store(data_dir) as store:
         rows = Callers(store.reader, system_clock_us).listing()
-        now = system_clock_us()
-    items = [
-        {
-            "name": row.name,
-            "roles": row.roles.split(),
-            "purposes": row.purposes.split(),
-            "created": _time(row.created_us),
-            "expires": _time(row.expires_us),
-            "state": "revoked"
-            if row.revoked_us is not None
-            else "expired"
-            if row.expires_us is not None and row.expires_us <= now
-            else "active",
-        }
-        for row in rows
-    ]
+        now_us = system_clock_us()
     if as_json:
-        click.echo(json.dumps(items, indent=2))
+        write_json(
+            [
+                {
+                    "name": row.name,
+                    "roles": row.roles.split(),
+                    "purposes": row.purposes.split(),
+                    "created": _time(row.created_us),
+                    "expires": _time(row.expires_us),
+                    "state": _state(row, now_us),
+                }
+                for row in rows
+            ]
+        )
         return
-    for row, item in zip(rows, items, strict=True):
-        click.echo(f"{row.name}  {item['state']}  roles: {row.roles}  purposes: {row.purposes}")
+    made = table("caller", "state", "roles", "purposes", "key expires", whole="caller")
+    for row in rows:
+        expires = _time(row.expires_us)
+        made.add_row(row.name, _state(row, now_us), row.roles, row.purposes, expires[:10] if expires else "")
+    console().print(made)
 
 
 @command.command("revoke")
 @click.argument("name")
-@_DATA_DIR
-def revoke(name: str, data_dir: Path) -> None:
-    """End a caller's access at once, on running servers too.
+@data_dir_option
+@json_option
+def revoke(name: str, data_dir: Path, as_json: bool) -> None:
+    """End a caller's access. A running server refuses its calls within a second.
 
     \b
     Example:
@@ -122,23 +127,37 @@ def revoke(name: str, data_dir: Path) -> None:
 
     with _store(data_dir) as store:
         CallerDesk(store.writer, system_clock_us).revoke(name)
+    if as_json:
+        write_json({"name": name, "state": "revoked"})
+        return
     click.echo(f"{name} is revoked")
 
 
 @contextmanager
 def _store(data_dir: Path) -> Iterator[Store]:
-    """The store of a data directory that a server has been started on."""
+    """The store of a data directory. Where there are keys and no database yet, it makes one."""
     from segserver.config import Config
     from segserver.engine.store import open_store
+    from segserver.errors import FailedPrecondition
 
     config = Config(data_dir=data_dir)
-    if not config.database_path.exists():
-        raise click.ClickException(f"{data_dir} holds no database; start 'segserver serve' on it first")
+    if not config.database_path.exists() and not config.keyring_path.exists():
+        raise FailedPrecondition(
+            f"{data_dir} holds neither keys nor a database; "
+            "run 'segserver keys init' first, or start the server",
+            reason="STORE_MISSING",
+        )
     store = open_store(config)
     try:
         yield store
     finally:
         store.close()
+
+
+def _state(row: CallerRow, now_us: int) -> str:
+    if row.revoked_us is not None:
+        return "revoked"
+    return "expired" if row.expires_us is not None and row.expires_us <= now_us else "active"
 
 
 def _time(us: int | None) -> str | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import click
-import structlog
 
 
 @click.command("serve")
@@ -47,13 +47,18 @@ def command(config_file: Path | None, ready_file: Path | None, **overrides: obje
     Example:
       segserver serve --dev --data-dir .data --catalog examples/catalog
     """
-    import asyncio
-
-    import uvloop
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # our log is JSON, and says it already
 
     from segserver.config import load
+
+    config = load(config_file, **overrides)
+
+    import asyncio
+
+    import structlog
+    import uvloop
+
     from segserver.engine import build
-    from segserver.errors import SegserverError
     from segserver.rpc.server import serve
 
     structlog.configure(
@@ -64,14 +69,9 @@ def command(config_file: Path | None, ready_file: Path | None, **overrides: obje
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    try:
-        engine = build(load(config_file, **overrides))
-    except SegserverError as error:
-        raise click.ClickException(error.message) from None
+    engine = build(config)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(engine, ready_file))
-    except SegserverError as error:
-        raise click.ClickException(error.message) from None
     finally:
         engine.close()
