@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
+from operator import add
 from typing import TypeAlias
 
 from segserver.errors import IntegrityError, InvalidInput
@@ -26,9 +27,15 @@ NodeReader: TypeAlias = Callable[[Sequence[Node]], Sequence[bytes]]
 """Reads the hashes of these nodes, in this order, from where :meth:`Frontier.append` left them."""
 
 
+_leaf_hasher = sha256(b"\x00").copy
+"""A hash that has taken the prefix already: copying it costs less than a new one and joining the bytes."""
+
+
 def leaf_hash(payload: bytes) -> bytes:
     """The hash of one entry's bytes; the prefix keeps a leaf from passing as a node."""
-    return sha256(b"\x00" + payload).digest()
+    hasher = _leaf_hasher()
+    hasher.update(payload)
+    return hasher.digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
@@ -68,20 +75,28 @@ class Frontier:
         return self.extend((leaf,))[0]
 
     def extend(self, leaves: Iterable[bytes]) -> list[bytes]:
-        """Adds leaf hashes in order; returns what to store with each."""
-        hashes, index = self.hashes, self.size
-        stored = []
-        for leaf in leaves:
-            carried = node = leaf
-            path = index
-            while path & 1:
-                node = sha256(b"\x01" + hashes.pop() + node).digest()
-                carried += node
-                path >>= 1
-            stored.append(carried)
-            hashes.append(node)
-            index += 1
-        self.size = index
+        """Adds leaf hashes in order; returns what to store with each.
+
+        It works level by level, not leaf by leaf: many nodes for each step of the interpreter.
+        """
+        stored = list(leaves)
+        nodes, first, level = stored.copy(), self.size, 0
+        rest = []
+        while nodes:
+            if first & 1:
+                nodes.insert(0, self.hashes.pop())
+                first -= 1
+            if len(nodes) & 1:
+                rest.append(nodes.pop())
+            nodes = [
+                sha256(b"\x01" + left + right).digest()
+                for left, right in zip(nodes[::2], nodes[1::2], strict=True)
+            ]
+            first, level = first >> 1, level + 1
+            completing = slice(((first + 1) << level) - 1 - self.size, None, 1 << level)
+            stored[completing] = map(add, stored[completing], nodes)
+        self.hashes += reversed(rest)
+        self.size += len(stored)
         return stored
 
     def root(self) -> bytes:
