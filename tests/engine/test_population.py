@@ -120,6 +120,21 @@ def test_every_subject_is_seen_as_it_is_one_at_a_time(subjects, purpose):
             assert answered[segment][number] is (mask.stopped is None and outcome is True)
 
 
+@given(profiles, st.lists(states, min_size=2, max_size=4), st.sampled_from(["marketing", "care"]))
+def test_what_is_hidden_never_turns_a_settled_answer_into_the_other(profile, decided, purpose):
+    """Whatever a person decides, two answers that are settled agree: hiding more only unsettles."""
+    plan = SERVING.plan(purpose)
+    known = SERVING.gate.current(profile, NOW_US)
+    answers = []
+    for state in decided:
+        values, withheld = SERVING.gate.mask(purpose, state, CALLER, NOW_US, known).apply(
+            known, plan.program.inputs
+        )
+        answers.append(plan.program.python(values, NOW_US, "aa", withheld, []))
+    for outcomes in zip(*answers, strict=True):
+        assert len({outcome for outcome in outcomes if outcome in (True, False)}) <= 1
+
+
 def plain(name: str, value):
     if name == "birth_date":
         return round(value.timestamp() * 1_000_000)
