@@ -8,6 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
 from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.audit.search import PAGE_ENTRIES_MAX, Filter, search
 from segserver.engine.answers import new_evaluation_id
@@ -235,7 +237,10 @@ class RightsDesk:
             rules={name: segment.rule for name, segment in catalog.segments.items()},
             sources=sources,
         )
-        return export(subject, self._token(subject, caller), history, catalog.policy, derived)
+        current = self._serving().gate.current(subject.profile, self._now_us())
+        expired = frozenset(subject.profile.values.keys() - current.keys())
+        shown = replace(subject, profile=subject.profile.without(expired))
+        return export(shown, self._token(subject, caller), history, catalog.policy, derived)
 
     def _find(self, token: str) -> Subject:
         connection = self._store.connect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import signal
 import subprocess
 import sys
@@ -69,6 +70,7 @@ async def test_a_value_is_unusable_when_it_expires_and_swept_later(tmp_path):
         assert expired == {"people/adults": Outcome.MEMBER, "people/berliners": Outcome.UNKNOWN}
         token = server.entries()[-1].subject
         assert (await client.get_profile("jo")).attributes == {"age": 44}
+        assert json.loads(await client.export_subject("jo"))["attributes"].keys() == {"age"}
         assert {"city": "Berlin", "age": 44} in stored(engine)
         assert engine.upkeep.sweep() == 1
         assert sorted(map(str, stored(engine))) == ["{'age': 44}", "{'city': 'Berlin'}"]
