@@ -25,16 +25,13 @@ class Log:
         self._root = merkle.EMPTY_ROOT
 
     def append(self, connection: Connection, payloads: Sequence[bytes]) -> Sequence[int]:
-        """Appends payloads in order, inside the caller's transaction, or in one of its own where there is
-        none; returns their log indexes.
+        """Appends payloads in order, inside the caller's transaction; returns their log indexes.
 
         Rows and head move together or not at all. Raises :class:`IntegrityError` when the stored hashes do
         not give the stored head: a log that is known to be damaged takes no more entries.
         """
         if not payloads:
             return ()
-        if not connection.in_transaction:
-            return self._append_alone(connection, payloads)
         frontier = self._current(connection)
         first = frontier.size
         stored = frontier.extend(map(merkle.leaf_hash, payloads))
@@ -44,25 +41,6 @@ class Log:
         )
         self._frontier, self._root = frontier, root
         return range(first, frontier.size)
-
-    def _append_alone(self, connection: Connection, payloads: Sequence[bytes]) -> Sequence[int]:
-        """The same as a transaction of its own: in one statement, unless another process has appended."""
-        frontier = self._frontier.copy()
-        before = frontier.size, self._root
-        rows = zip(frontier.extend(map(merkle.leaf_hash, payloads)), payloads, strict=True)
-        root = frontier.root()
-        if store.append_alone(connection, rows, before, (frontier.size, root)):
-            self._frontier, self._root = frontier, root
-            return range(before[0], frontier.size)
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            indexes = self.append(connection, payloads)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-        return indexes
 
     def _current(self, connection: Connection) -> merkle.Frontier:
         """A frontier of our own for the head as this transaction sees it.

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
-import msgspec
 from sqlite_utils.migrations import Migrations
 
 from segserver.errors import IntegrityError
@@ -49,24 +48,6 @@ def m002_index(db: Utils) -> None:
         db.execute(f"CREATE TABLE {table}")
 
 
-@migrations()
-def m003_append(db: Utils) -> None:
-    """A view that appends: one statement moves rows and head, or neither, and is a transaction by itself."""
-    db.execute(
-        "CREATE VIEW log_append AS SELECT '' AS rows, 0 AS size, x'' AS root, 0 AS size_after, x'' "
-        "AS root_after"
-    )
-    db.execute("""
-        CREATE TRIGGER log_append_insert INSTEAD OF INSERT ON log_append BEGIN
-            SELECT RAISE(ABORT, 'the head has moved')
-            WHERE NOT EXISTS (SELECT 1 FROM log_head WHERE size = NEW.size AND root = NEW.root);
-            INSERT INTO log_entries (log_index, hashes, payload)
-            SELECT NEW.size + key, unhex(value ->> 0), unhex(value ->> 1) FROM json_each(NEW.rows);
-            UPDATE log_head SET size = NEW.size_after, root = NEW.root_after;
-        END
-    """)
-
-
 _CHUNKS = (128, 32, 8, 4, 2, 1)
 _INSERTS = {
     rows: "INSERT INTO log_entries (log_index, hashes, payload) VALUES " + ", ".join(["(?, ?, ?)"] * rows)
@@ -85,7 +66,9 @@ def append(connection: Connection, rows: Iterable[tuple[int, bytes, bytes]], siz
     """Adds rows (log index, hashes, payload) and moves the head, inside the caller's transaction.
 
     Rows go in by statements of many rows each: the interpreter is handed to another thread at every
-    statement, and under load each handing over costs more than a row.
+    statement, and under load each handing over costs more than a row. One statement for rows and head, by a
+    trigger that reads them from JSON, was measured too: 21 µs an entry instead of 11 in groups of 64, and no
+    gain in groups of one.
     """
     values = [value for row in rows for value in row]
     start = 0
@@ -95,25 +78,6 @@ def append(connection: Connection, rows: Iterable[tuple[int, bytes, bytes]], siz
             connection.execute(_INSERTS[rows_each], values[start:end])
             start, end = end, end + 3 * rows_each
     connection.execute("INSERT OR REPLACE INTO log_head (id, size, root) VALUES (1, ?, ?)", [size, root])
-
-
-def append_alone(
-    connection: Connection,
-    rows: Iterable[tuple[bytes, bytes]],
-    before: tuple[int, bytes],
-    after: tuple[int, bytes],
-) -> bool:
-    """Adds rows (hashes, payload) and moves the head (size, root) in one statement outside any transaction.
-
-    False, and nothing is done, when the head is not what it was ``before``: another process has appended.
-    In one statement the interpreter is handed over once for the whole group, and not at every step.
-    """
-    text = msgspec.json.encode([(stored.hex(), payload.hex()) for stored, payload in rows]).decode()
-    try:
-        connection.execute("INSERT INTO log_append VALUES (?, ?, ?, ?, ?)", [text, *before, *after])
-    except sqlite3.IntegrityError:
-        return False
-    return True
 
 
 def hashes(connection: Connection, log_index: int) -> bytes | None:

@@ -31,9 +31,7 @@ Work = Callable[[Connection], Any]
 Entries = Sequence[bytes] | Callable[[Any], Sequence[bytes]]
 """The audit entries of a unit, or what makes them from the result of its work."""
 Appender = Callable[[Connection, Sequence[bytes]], Sequence[int]]
-"""Appends audit payloads in the connection's transaction, or in one of its own where there is none; returns
-one log index for each, in order.
-"""
+"""Appends audit payloads in the connection's transaction; returns one log index for each, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +151,10 @@ class Writer:
         connection = self._connection
         try:
             self._check_file()
-            if any(unit.work or callable(unit.entries) for unit in group):
-                connection.execute("BEGIN IMMEDIATE")
-                whole = [(unit, *done) for unit in group if (done := self._work(unit)) is not None]
-                receipts = self._log(whole)
-                connection.execute("COMMIT")
-            else:
-                receipts = self._log([(unit, None, unit.entries) for unit in group])
+            connection.execute("BEGIN IMMEDIATE")
+            whole = [(unit, *done) for unit in group if (done := self._work(unit)) is not None]
+            receipts = self._log(whole)
+            connection.execute("COMMIT")
         except Exception as error:
             failure = error if isinstance(error, SegserverError) else unavailable(error)
             # A rollback that fails as well has nothing to undo: without its commit, the group is not there.
