@@ -13,11 +13,13 @@ from segserver.engine.answers import BatchAnswer, Evaluation
 from segserver.engine.corridor import Asked
 from segserver.errors import SegserverError
 
-TURN_MAX = 32
+TURN_MAX = 64
 """So many questions make a turn at most: the event loop is not held up for longer than a few milliseconds."""
 
-GATHER_S = 0.001
-"""How long a turn gathers when the one before it held more than one question. A lone question never waits."""
+CROWD = 8
+GATHER_EACH_S = 0.0003
+"""With so many questions in progress, a turn gathers before it begins, for so long for each of them: less
+than they take to answer. A few never wait. """
 
 Waiting = tuple[Asked, "asyncio.Future[Evaluation]"]
 
@@ -28,7 +30,7 @@ class Turns:
     def __init__(self, answer_all: Callable[[Sequence[Asked]], Awaitable[Sequence[BatchAnswer]]]) -> None:
         self._answer_all = answer_all
         self._waiting: list[Waiting] = []
-        self._crowded = False
+        self._in_progress = 0
         self._running: set[asyncio.Task[None]] = set()
 
     async def take(self, asked: Asked) -> Evaluation:
@@ -36,17 +38,20 @@ class Turns:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Evaluation] = loop.create_future()
         self._waiting.append((asked, future))
+        self._in_progress += 1
         if len(self._waiting) == 1:
-            if self._crowded:
-                loop.call_later(GATHER_S, self._begin)
+            if self._in_progress >= CROWD:
+                loop.call_later(GATHER_EACH_S * self._in_progress, self._begin)
             else:
                 loop.call_soon(self._begin)
-        return await future
+        try:
+            return await future
+        finally:
+            self._in_progress -= 1
 
     def _begin(self) -> None:
         """Begins a turn with those who still wait; a caller that is gone is not answered."""
         turn, self._waiting = self._waiting[:TURN_MAX], self._waiting[TURN_MAX:]
-        self._crowded = len(turn) > 1
         loop = asyncio.get_running_loop()
         if self._waiting:
             loop.call_soon(self._begin)
