@@ -200,7 +200,6 @@ class _Resolver:
 
     def _explained(self, text: str) -> str | None:
         """CEL's message with a hint; ``None`` when it only follows from another problem."""
-        text = text.replace(" (in container '')", "")
         match = _UNDECLARED.search(text)
         if match is None:
             return text
@@ -219,9 +218,10 @@ class _Resolver:
         installed = self._installed.strategy(strategy)
         if installed is not None and strategy not in self._used:
             return f"{text}; the strategy {strategy} is installed and not in use: add it under strategies"
-        functions = [f.name for f in self._installed.functions]
+        if text[match.end() :]:  # the checker has a hint of its own
+            return text
         self._hints += 1
-        return text + (near(name, [*self._variables, *functions]) if self._hints <= HINTS_MAX else "")
+        return text + (near(name, self._variables) if self._hints <= HINTS_MAX else "")
 
     def _sort_groups(self) -> None:
         """The exclusive groups, each in the order of priority; equal priorities are a problem that names

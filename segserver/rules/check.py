@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from segserver.errors import InvalidInput, RuleError
 from segserver.model import TYPE_NAMES, TypeName
 from segserver.rules.builtins import BUILTINS, OWN
 from segserver.rules.functions import Function, table_of
+from segserver.rules.hints import explained
 from segserver.rules.reader import Reader
 from segserver.rules.signatures import Signature, unify
 from segserver.rules.tree import Node, Variable, element, is_list, refuse, walk
@@ -23,6 +24,9 @@ from segserver.rules.v1 import checked_pb2
 
 EXPRESSION_LENGTH_MAX = 65_536
 """Code points of one rule. CEL's own parser also limits nesting to 32 levels."""
+
+ERRORS_MAX = 50
+"""Of one rule; the others most likely follow from these."""
 
 NOW = "now"
 """The variable that every rule may read: the evaluation time."""
@@ -74,6 +78,7 @@ class Environment:
         self.functions = table_of(functions)
         signatures = {overload: BUILTINS[overload] for overload in OWN}
         signatures |= {overload: function.parsed() for overload, function in self.functions.items()}
+        self._forms = _forms([*BUILTINS.values(), *signatures.values()])
         self._env = cel.NewEnv(
             variables={name: _cel_type(type_name) for name, type_name in self.variables.items()},
             extensions=[ext_strings.ExtStrings()],
@@ -104,24 +109,37 @@ class Environment:
         try:
             serialized = self._env.compile(expression).serialize()
         except RuntimeError as error:
-            raise _rule_error(str(error)) from None
+            raise _rule_error(str(error), expression, self._forms) from None
         try:
             return checked_pb2.CheckedExpr.FromString(any_pb2.Any.FromString(serialized).value)
         except DecodeError:
             raise RuleError("1:1: the rule is nested too deeply") from None
 
 
-def _rule_error(text: str) -> RuleError:
+def _forms(signatures: Iterable[Signature]) -> Mapping[str, Sequence[str]]:
+    """The functions' names, operators left out, with the ways to call each."""
+    found: dict[str, list[str]] = {}
+    for signature in signatures:
+        form = str(signature).replace("(dyn)", "(x)")
+        if re.match(r"[A-Za-z]", signature.name) and form not in found.setdefault(signature.name, []):
+            found[signature.name].append(form)
+    return {name: forms for name, forms in found.items() if forms}
+
+
+def _rule_error(text: str, expression: str, forms: Mapping[str, Sequence[str]]) -> RuleError:
     plain = re.sub(r"(\s*\[[A-Z_]+\])*\s*\Z", "", text)
     found = _ERROR.findall(plain)
     if not found:
         return RuleError(f"1:1: {re.sub(r'^[A-Z_]+: ', '', plain)}")
     errors = [
         (max(int(line), 1), max(int(column), 1), message.strip(), mark)
-        for line, column, message, mark in found
+        for line, column, message, mark in dict.fromkeys(found)
     ]
     line, column, _, mark = errors[0]
-    message = "\n".join(f"{at}:{by}: {what}{where}" for at, by, what, where in dict.fromkeys(errors))
+    message = "\n".join(
+        f"{at}:{by}: {explained(what, expression, at, by, forms)}{where}"
+        for at, by, what, where in errors[:ERRORS_MAX]
+    )
     return RuleError(message, line=line, column=column, excerpt=mark.lstrip("\n"))
 
 

@@ -5,6 +5,7 @@ name.
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ _TYPE_VALUES = {
     "google.protobuf.Duration": "duration",
     **{name: name for name in ("uint", "bytes", "map", "null_type", "type")},
 }
+_HAS = re.compile(r"(?<![\w.])has\s*\Z")
+"""``has(a.b)`` arrives as ``a.b``, at the place of the bracket, where ``a.b`` is one variable."""
 _LOGIC = ("_&&_", "_||_")
 
 
@@ -130,6 +133,9 @@ class Reader:
 
     def _name(self, expr: _Expr, name: str, scope: Mapping[str, Variable]) -> Node | _TypeValue:
         line, column = self._place(expr)
+        offset = self._positions.get(expr.id, 0)
+        if self._text[offset : offset + 1] == "(" and _HAS.search(self._text[max(0, offset - 20) : offset]):
+            raise self._refused(expr, "has() is not supported; known(x) says whether x has a value")
         if not name.startswith(".") and name in scope:
             bound = scope[name]
             return Variable(bound.type, bound.name, line=line, column=column)

@@ -27,6 +27,12 @@ class Signature:
     result: str
     member: bool
 
+    def __str__(self) -> str:
+        """How it is called: ``size(string)``, ``string.size()``."""
+        if self.member:
+            return f"{self.parameters[0]}.{self.name}({', '.join(self.parameters[1:])})"
+        return f"{self.name}({', '.join(self.parameters)})"
+
     def apply(self, arguments: Sequence[str]) -> str | None:
         """The type of the result for arguments of these types; ``None`` when the signature doesn't take
         them.

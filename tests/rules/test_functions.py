@@ -4,12 +4,13 @@ purpose.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from rule_generators import SUBJECT, Oracle
 
-from segserver.errors import Conflict, InvalidInput
+from segserver.errors import Conflict, InvalidInput, RuleError
 from segserver.rules import UNKNOWN, Function, Rule
 from segserver.rules.times import from_datetime
 
@@ -173,11 +174,31 @@ AGREED = [
 ]
 
 
+CONVERSION = re.compile(r"(bool|int|double|timestamp|duration)\(('[^']*'|\"[^\"]*\")\)")
+
+CONVERSIONS = [rule for rule in AGREED if CONVERSION.fullmatch(rule)]
+
+
 @pytest.mark.parametrize("expression", AGREED)
 def test_a_rule_means_what_google_says(expression: str) -> None:
-    value = Rule(expression).evaluate({}, subject=SUBJECT)
     expected = ORACLE.compile(expression)({})
-    assert repr(_in_rule_form(value)) == repr(expected)
+    try:
+        value = Rule(expression).evaluate({}, subject=SUBJECT)
+    except RuleError as error:
+        shown, refused = None, error.message
+    else:
+        shown, refused = _in_rule_form(value), ""
+    assert repr(shown) == repr(expected)
+    assert not refused or " has no value; " in refused
+    assert refused or shown is not None or expression not in CONVERSIONS
+
+
+@pytest.mark.parametrize("expression", CONVERSIONS)
+def test_a_text_that_comes_with_the_subject_converts_like_a_constant(expression: str) -> None:
+    name, text = CONVERSION.fullmatch(expression).groups()
+    rule = Rule(f"{name}(text)", {"text": "string"})
+    value = rule.evaluate({"text": ORACLE.compile(text)({})})
+    assert repr(_in_rule_form(value)) == repr(ORACLE.compile(expression)({}))
 
 
 def _in_rule_form(value: Any) -> Any:

@@ -102,6 +102,57 @@ def test_what_cannot_be_compiled_is_refused_at_its_place(
     assert (caught.value.line, caught.value.column) == (line, column)
 
 
+SLIPS = [
+    ("spend >= 100", 7, "(double, int)'; write 100.0"),
+    ("100 <= spend", 5, "(int, double)'; write 100.0"),
+    ("spend * 2 > 3.0", 7, "write 2.0"),
+    ("visits > 3.5", 8, "double(x)"),
+    ("visits > 1 and vip", 12, "; write &&"),
+    ("vip OR vip", 5, "; write ||"),
+    ("not vip", 5, "; write !"),
+    ("!vip & vip", 6, "; write &&"),
+    ("city not in ['a']", 6, "; write !(x in y)"),
+    ("city = 'x'", 6, "; write =="),
+    ("city <> 'x'", 7, "; write !="),
+    ("city == null", 6, "(string, null)'; write known(x)"),
+    ("city != None", 9, "; write known(x)"),
+    ("vip == True", 8, "; write true"),
+    ("vip == 'true'", 5, "x or !x"),
+    ("has(city)", 5, "; write known(x)"),
+    ("has(a.b)", 4, "has() is not supported; known(x)"),
+    ("vip || has (a.b) && vip", 12, "has() is not supported; known(x)"),
+    ("len(city) > 3", 4, "undeclared reference to 'len'; write size(string)"),
+    ("city.lower() == 'x'", 11, "; write string.lowerAscii()"),
+    ("city.startswith('x')", 16, "; write string.startsWith(string)"),
+    ("tags.exist_one()", 15, "; write list.exists_one(x, condition)"),
+    ("distancekm(1.0, 1.0, 2.0, 2.0) > 1.0", 11, "; write distance_km("),
+    ("city.contains()", 14, "it takes other arguments: string.contains(string)"),
+    ("known()", 6, "it takes other arguments: known(x)"),
+    ("joined > '2026-01-01'", 8, "(timestamp, string)'; write the time as timestamp("),
+    ("now - joined > 30", 14, "(duration, int)'; write the duration as duration("),
+    ("if(vip, 1, 2) == 1", 1, "; write condition ? x : y"),
+    ('timestamp("2024-02-30T00:00:00Z") < now', 10, 'timestamp("2024-02-30T00:00:00Z") has no value; write'),
+    ("now - duration('30d') > joined", 15, 'duration("30d") has no value; write'),
+    ("vip || int('x') > 2", 11, 'int("x") has no value; write'),
+    ("double('1,5') > 2.0", 7, 'double("1,5") has no value; write'),
+    ("bool('maybe')", 5, 'bool("maybe") has no value; write'),
+    ("int(1e30) > 2", 4, "has no value; write"),
+    ("timestamp(999999999999) > now", 10, "has no value; write"),
+    (f"int('{'x' * 100}') > 1", 4, "x… has no value"),
+]
+
+
+@pytest.mark.parametrize(("expression", "column", "words"), SLIPS, ids=[slip[0][:40] for slip in SLIPS])
+def test_a_slip_is_told_with_what_to_write(expression: str, column: int, words: str) -> None:
+    variables = {"spend": "double", "visits": "int", "vip": "bool", "city": "string", "a.b": "bool"}
+    with pytest.raises(RuleError) as caught:
+        Rule(expression, {**variables, "joined": "timestamp", "tags": "list(string)"})
+    assert words in caught.value.message.splitlines()[0]
+    assert (caught.value.line, caught.value.column) == (1, column)
+    assert "container" not in caught.value.message
+    assert "google.protobuf" not in caught.value.message
+
+
 def test_an_error_shows_the_place() -> None:
     with pytest.raises(RuleError) as caught:
         Rule("age > 1 ||\n  country == 5", VARIABLES)

@@ -14,9 +14,11 @@ from typing import Any
 
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_strings
+from hypothesis import assume
 from hypothesis import strategies as st
 
-from segserver.rules import own
+from segserver.errors import RuleError
+from segserver.rules import Environment, own
 from segserver.rules.times import SECOND, from_datetime, to_datetime
 
 VARIABLES = {
@@ -231,10 +233,18 @@ _MACROS: dict[str, list[tuple[str, str]]] = {
 }
 
 
+_ENVIRONMENT = Environment(VARIABLES)
+
+
 @st.composite
 def expressions(draw: st.DrawFn, type_name: str = "bool", depth: int = 4) -> str:
-    """The text of a well-typed rule over :data:`VARIABLES`."""
-    return _expression(draw, type_name, depth, {})
+    """The text of a well-typed rule over :data:`VARIABLES`, in which no constant conversion fails."""
+    text = _expression(draw, type_name, depth, {})
+    try:
+        _ENVIRONMENT.check(text)
+    except RuleError as error:
+        assume(" has no value; " not in error.message)
+    return text
 
 
 def _expression(draw: st.DrawFn, type_name: str, depth: int, bound: Mapping[str, str]) -> str:
