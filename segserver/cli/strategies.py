@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from segserver.cli._output import console, joined, json_option, table, write_json
+from segserver.cli._output import console, joined, json_option, table, visible, write_json
 from segserver.cli._server import Server, server_options
 from segserver.errors import NotFound
 
@@ -92,13 +93,32 @@ def _print(strategy: Strategy) -> None:
     out.print(f"from {strategy.distribution}, {_state(strategy)}")
     if strategy.quarantine_reason:
         out.print(strategy.quarantine_reason)
-    traits = table("trait", "type", "reads", "title", title="Traits")
+    if not strategy.enabled and not strategy.quarantine_reason:
+        out.print("The catalog does not use it. It would bring, with its default settings:")
+    traits = table("trait", "type", "reads", "title", title="Traits", whole="trait")
     for trait in strategy.traits:
         traits.add_row(trait.name, trait.type, joined(trait.reads), trait.title)
     if strategy.traits:
         out.print(traits)
     for title, names in (("Segments", strategy.segments), ("Attributes", strategy.attributes)):
         if names:
-            out.print(f"{title}: {joined(names)}")
-    if strategy.settings_json not in {"", "{}"}:
-        out.print(f"Settings: {strategy.settings_json}")
+            out.print(f"{title}:")
+            for name in names:
+                out.print(f"  {name}", soft_wrap=True)
+    settings = json.loads(strategy.settings_json or "{}")
+    if settings:
+        out.print("Settings, as a catalog writes them:")
+        out.print(visible(_yaml(strategy.name, settings)), soft_wrap=True)
+
+
+def _yaml(name: str, settings: dict[str, Any]) -> str:
+    import yaml
+
+    written: str = yaml.safe_dump(
+        {"strategies": {name: settings}},
+        allow_unicode=True,
+        default_flow_style=None,
+        sort_keys=False,
+        width=76,
+    )
+    return written.rstrip()

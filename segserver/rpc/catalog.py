@@ -13,6 +13,7 @@ from segserver.model import Caller
 from segserver.rpc import catalog_messages as messages
 from segserver.rpc import convert
 from segserver.storage.sqlite.catalogs import CatalogRow
+from segserver.strategies.contract import ResolvedStrategy
 from segserver.v1 import catalog_service_pb2 as pb
 
 PAGE_DEFAULT, PAGE_MAX = 100, 1_000
@@ -26,6 +27,7 @@ class CatalogServicer:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._limits: Limits = engine.config.limits
+        self._offers: Mapping[str, ResolvedStrategy] | None = None
 
     async def GetCatalog(self, request: pb.GetCatalogRequest, _: Caller) -> pb.GetCatalogResponse:  # noqa: N802
         """The serving catalog, or an older version, as source."""
@@ -60,7 +62,11 @@ class CatalogServicer:
     ) -> pb.ListStrategiesResponse:
         """The strategies by name, quarantined plugins too."""
         catalog = self._engine.catalogs.serving.catalog
-        everything = messages.strategies(self._engine.installed, catalog, self._engine.host.failures)
+        if self._offers is None:
+            self._offers = await asyncio.to_thread(messages.offers, self._engine.installed)
+        everything = messages.strategies(
+            self._engine.installed, self._offers, catalog, self._engine.host.failures
+        )
         items, token = _page(everything, request.page_size, request.page_token)
         return pb.ListStrategiesResponse(strategies=items, next_page_token=token)
 

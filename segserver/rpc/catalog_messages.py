@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
 
 import msgspec
 
 from segserver.catalog import Attribute, Catalog, Segment, Trait
 from segserver.engine.compare import Comparison
+from segserver.errors import InvalidInput
 from segserver.privacy.policy import Purpose
 from segserver.rpc import convert
 from segserver.storage.sqlite.catalogs import CatalogRow
+from segserver.strategies import api
+from segserver.strategies.contract import ResolvedStrategy, resolve
 from segserver.strategies.host import Failures
 from segserver.strategies.manager import Installed
 from segserver.v1 import catalog_service_pb2 as pb
@@ -68,28 +73,51 @@ def purpose(item: Purpose) -> pb.Purpose:
     )
 
 
+def offers(installed: Installed) -> dict[str, ResolvedStrategy]:
+    """What each strategy brings with the settings that it has by default; runs the plugins' code."""
+    found = {}
+    for item in installed.strategies:
+        with suppress(InvalidInput):  # it needs settings
+            found[item.name] = resolve(item.strategy)
+    return found
+
+
 def strategies(
-    installed: Installed, catalog: Catalog, failures: Mapping[str, Failures]
+    installed: Installed,
+    offers: Mapping[str, ResolvedStrategy],
+    catalog: Catalog,
+    failures: Mapping[str, Failures],
 ) -> dict[str, pb.Strategy]:
-    """Every installed strategy by name, and every quarantined plugin by its own; ``failures`` counts by
-    trait.
+    """Every installed strategy by name, and every quarantined plugin by its own.
+
+    A strategy that the catalog does not use is shown with what it would bring, as in ``offers``. ``failures``
+    counts by trait.
     """
     found: dict[str, pb.Strategy] = {}
     for item in installed.strategies:
-        used = catalog.strategies.get(item.name)
-        traits = [trait for trait in catalog.traits.values() if trait.strategy == item.name]
-        found[item.name] = pb.Strategy(
+        message = pb.Strategy(
             name=item.name,
             version=item.strategy.version,
             title=item.strategy.title,
             distribution=f"{item.origin.distribution} {item.origin.version}".strip(),
-            enabled=used is not None,
-            traits=[_trait(trait) for trait in traits],
-            segments=sorted(s.id for s in catalog.segments.values() if s.strategy == item.name),
             attributes=sorted(attribute.name for attribute in item.strategy.attributes),
-            settings_json=msgspec.json.encode(dict(used.settings), order="sorted").decode() if used else "",
-            failure_count=sum(failures[trait.name].count for trait in traits if trait.name in failures),
         )
+        if used := catalog.strategies.get(item.name):
+            traits = [trait for trait in catalog.traits.values() if trait.strategy == item.name]
+            message.enabled = True
+            message.traits.extend(_trait(trait) for trait in traits)
+            message.segments.extend(
+                sorted(s.id for s in catalog.segments.values() if s.strategy == item.name)
+            )
+            message.settings_json = _json(used.settings)
+            message.failure_count = sum(
+                failures[trait.name].count for trait in traits if trait.name in failures
+            )
+        elif offer := offers.get(item.name):
+            message.traits.extend(_offered(item.name, trait) for trait in offer.traits)
+            message.segments.extend(sorted(s.id for s in offer.segments))
+            message.settings_json = _json(offer.settings.model_dump(mode="json"))
+        found[item.name] = message
     for plugin in installed.quarantined:
         name = plugin.origin.plugin
         found.setdefault(
@@ -137,3 +165,19 @@ def _trait(item: Trait) -> pb.Trait:
         reads=sorted(item.reads),
         categories=sorted(item.categories),
     )
+
+
+def _offered(strategy: str, item: api.Trait) -> pb.Trait:
+    """A trait that no catalog has resolved: what it reads is known where code derives it."""
+    return pb.Trait(
+        name=f"{strategy}.{item.name}",
+        type=item.type,
+        title=item.title,
+        rule=item.rule or "",
+        values=item.values,
+        reads=sorted(item.reads),
+    )
+
+
+def _json(settings: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(dict(settings), order="sorted").decode()

@@ -10,6 +10,7 @@ import sys
 import click
 import grpc
 import pytest
+import yaml
 from click.testing import CliRunner
 from google.protobuf.timestamp_pb2 import Timestamp
 from scripted import Refusal
@@ -295,7 +296,7 @@ def test_strategies(run, server):
         enabled=True,
         traits=[{"name": "tech.browser", "type": "string", "reads": ["user_agent"]}],
         segments=["tech/mobile"],
-        settings_json='{"a": 1}',
+        settings_json='{"bands": [{"below": 5, "label": "low"}], "a": 1}',
     )
     bad = catalog_service_pb2.Strategy(distribution="segserver-odd 1", quarantine_reason="ImportError: no")
     server.reply("ListStrategies", catalog_service_pb2.ListStrategiesResponse(strategies=[good, bad]))
@@ -304,7 +305,9 @@ def test_strategies(run, server):
     assert "ImportError: no" in listed
     shown = run("strategies", "show", "tech").stdout
     assert "tech.browser" in shown
-    assert '{"a": 1}' in shown
+    assert yaml.safe_load(shown[shown.index("strategies:") :]) == {
+        "strategies": {"tech": {"a": 1, "bands": [{"below": 5, "label": "low"}]}}
+    }
     missing = run("strategies", "show", "tehc")
     assert missing.exit_code == 5
     assert "did you mean tech" in missing.stderr

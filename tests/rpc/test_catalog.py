@@ -75,6 +75,15 @@ def documents(text):
     return [Document("catalog.yaml", text)]
 
 
+async def test_a_strategy_that_is_not_used_is_shown_with_what_it_would_bring(tmp_path):
+    installed = plugins(Loyalty())
+    async with running(open_engine(tmp_path, {"catalog.yaml": FIRST}, installed=installed)) as server:
+        (shown,) = await collected(server.client().strategies())
+    assert not shown.enabled
+    assert [(trait.name, trait.reads) for trait in shown.traits] == [("loyalty.level", ("points",))]
+    assert shown.segments == ("loyalty/gold",)
+
+
 async def collected(items):
     return [item async for item in items]
 
