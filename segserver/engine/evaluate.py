@@ -28,6 +28,11 @@ class Evaluator:
         self._now_us = now_us
         self._turns = Turns(self._answer_all)
 
+    @property
+    def in_progress(self) -> int:
+        """How many single questions wait for their answers."""
+        return self._turns.in_progress
+
     async def evaluate(self, caller: Caller, question: Question) -> Evaluation:
         """The answer to one question.
 
@@ -139,6 +144,9 @@ def evaluation_entry(
     plan = sight.plan
     read, missing, withheld = plan.accounted(sight.wanted, sight.mask, sight.values)
     decision = sight.state.consents.get(question.purpose)
+    details = {} if question.at_us is None else {"as_of": timestamp_us(sight.at_us)}
+    if question.attributes:
+        details["brought"] = " ".join(sorted(question.attributes))
     return encode(
         Entry(
             time=timestamp_us(time_us),
@@ -155,7 +163,8 @@ def evaluation_entry(
             failed={reason: tuple(sorted(names)) for reason, names in found.failures.items()},
             consent="" if decision is None else str(decision.record),
             catalog=sight.serving.catalog.digest,
+            strategies=plan.strategies,
             inputs=corridor.inputs_digest(sight),
-            details={} if question.at_us is None else {"as_of": timestamp_us(sight.at_us)},
+            details=details,
         )
     )

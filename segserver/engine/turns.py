@@ -30,7 +30,8 @@ class Turns:
     def __init__(self, answer_all: Callable[[Sequence[Asked]], Awaitable[Sequence[BatchAnswer]]]) -> None:
         self._answer_all = answer_all
         self._waiting: list[Waiting] = []
-        self._in_progress = 0
+        self.in_progress = 0
+        """How many questions wait for their answers."""
         self._running: set[asyncio.Task[None]] = set()
 
     async def take(self, asked: Asked) -> Evaluation:
@@ -38,16 +39,16 @@ class Turns:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Evaluation] = loop.create_future()
         self._waiting.append((asked, future))
-        self._in_progress += 1
+        self.in_progress += 1
         if len(self._waiting) == 1:
-            if self._in_progress >= CROWD:
-                loop.call_later(GATHER_EACH_S * self._in_progress, self._begin)
+            if self.in_progress >= CROWD:
+                loop.call_later(GATHER_EACH_S * self.in_progress, self._begin)
             else:
                 loop.call_soon(self._begin)
         try:
             return await future
         finally:
-            self._in_progress -= 1
+            self.in_progress -= 1
 
     def _begin(self) -> None:
         """Begins a turn with those who still wait; a caller that is gone is not answered."""

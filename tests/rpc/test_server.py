@@ -107,7 +107,7 @@ async def test_stopping_lets_accepted_calls_finish(tmp_path):
         holding = asyncio.ensure_future(engine.store.writer.write(slow))
         await asyncio.to_thread(begun.wait, 5)
         calls = [asyncio.ensure_future(client.evaluate(f"c{number}", "analytics")) for number in range(20)]
-        while engine.store.writer.queued < len(calls):
+        while engine.evaluator.in_progress < len(calls):
             await asyncio.sleep(0.001)
         stopping = asyncio.ensure_future(server.stop())
         await asyncio.sleep(0.01)
