@@ -29,6 +29,10 @@ class Plan:
     def __init__(self, catalog: Catalog, purpose: str) -> None:
         self.program: Program = catalog.program(purpose)
         self.legal_basis: str = catalog.purpose(purpose).legal_basis.value
+        self.strategies: Mapping[str, str] = {
+            strategy.name: strategy.version for strategy in catalog.strategies.values()
+        }
+        """Their versions, for the log."""
         self.index: Mapping[str, int] = {
             segment: number for number, segment in enumerate(self.program.segments)
         }
