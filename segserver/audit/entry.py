@@ -16,7 +16,7 @@ from enum import StrEnum
 
 import msgspec
 
-from segserver.errors import IntegrityError, InvalidInput, LimitExceeded
+from segserver.errors import IntegrityError, InvalidInput
 
 PAYLOAD_BYTES_MAX = 64 * 1024
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -112,8 +112,8 @@ class Entry(
     catalog: str = ""
     """The digest of the catalog, which fixes every rule, setting and strategy version."""
     strategies: Mapping[str, str] = {}
-    """Versions of the strategies by name, where the digest does not say enough to a reader without the
-    catalog.
+    """Versions of the catalog's strategies by name: the digest fixes them, and they tell a reader who has
+    only this entry.
     """
     inputs: str = ""
     """A keyed digest of the visible inputs: equal inputs are recognized, and none can be guessed without
@@ -124,7 +124,9 @@ class Entry(
     results_root: str = ""
     """In a batch: the Merkle root over every subject's result, in hexadecimal."""
     details: Mapping[str, str] = {}
-    """What else this kind tells: a key's version, the denied method, the filters of an audit read."""
+    """What else this kind tells: a key's version, the denied method, the filters of an audit read; of an
+    evaluation, ``as_of`` and the names of the attributes that the call ``brought``.
+    """
 
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
@@ -134,16 +136,17 @@ _DECODER = msgspec.json.Decoder(Entry)
 def encode(entry: Entry) -> bytes:
     """The canonical bytes of an entry: what is hashed and stored.
 
-    Raises :class:`LimitExceeded` above 64 KiB, :class:`InvalidInput` for text that is not valid Unicode.
+    Raises :class:`InvalidInput` above 64 KiB, and for text that is not valid Unicode.
     """
     try:
         payload = _ENCODER.encode(entry)
     except UnicodeEncodeError:
         raise InvalidInput("an audit entry's text is not valid Unicode", reason="ENTRY_INVALID") from None
     if len(payload) > PAYLOAD_BYTES_MAX:
-        raise LimitExceeded(
-            f"an audit entry of {len(payload)} bytes is above the limit of {PAYLOAD_BYTES_MAX}",
-            reason="ENTRY_TOO_LARGE",
+        raise InvalidInput(
+            f"the audit entry of this would have {len(payload)} bytes, and may have {PAYLOAD_BYTES_MAX}: "
+            "ask for less at once",
+            reason="LIMIT_EXCEEDED",
             metadata={"limit": "audit_payload_bytes", "value": str(PAYLOAD_BYTES_MAX)},
         )
     return payload

@@ -224,6 +224,14 @@ def prove(log_index: int, file: Path | None, server: Server) -> None:
     click.echo(f"wrote {file}", err=True)
 
 
+_CHANGES = {
+    "INPUTS_CHANGED": "other values are visible than then",
+    "ATTRIBUTES_BROUGHT": "the call brought values of its own, which are never kept",
+    "CONSENT_CHANGED": "another consent holds, or other attributes are withheld",
+    "STRATEGIES_CHANGED": "the installed strategies are not those of the recorded catalog",
+}
+
+
 @command.command("replay")
 @click.argument("log_index", type=click.IntRange(min=0))
 @click.option(
@@ -247,6 +255,8 @@ def replay(log_index: int, subject_file: TextIO, as_json: bool, server: Server) 
         write_json({"same": found.same, "changes": found.changes, "differences": found.differences})
         return
     click.echo("the same" if found.same else f"not the same: {', '.join(found.changes) or 'outcomes differ'}")
+    for change in found.changes:
+        click.echo(f"{change}: {_CHANGES.get(change, 'unknown to this program')}")
     for segment, (recorded, replayed) in found.differences.items():
         click.echo(f"{segment}: {recorded} then, {replayed} now")
 

@@ -24,13 +24,16 @@ from segserver.rules.times import from_datetime
 from segserver.storage.sqlite.catalogs import CatalogRow
 
 VERSIONS_PAGE = 100
+REPLAYABLE = (Kind.EVALUATION, Kind.EXPLAIN)
 
 
 class Change(StrEnum):
     """Why an answer comes out differently, or could have."""
 
     INPUTS = "INPUTS_CHANGED"
-    """Other values are visible than were, or the call brought attributes: those are never recorded."""
+    """Other values are visible than were."""
+    BROUGHT = "ATTRIBUTES_BROUGHT"
+    """The call brought attributes, which are used and never recorded: what else changed can't be told."""
     CONSENT = "CONSENT_CHANGED"
     """Another consent record holds, or other attributes are withheld, or for other reasons."""
     STRATEGIES = "STRATEGIES_CHANGED"
@@ -73,12 +76,12 @@ class Replayer:
 
         The log has no raw ids, so the officer names the subject; :class:`InvalidInput` says when it is
         another than the recorded one. Raises :class:`FailedPrecondition` for an entry that is no
-        evaluation, or whose catalog is not stored.
+        evaluation or explanation, or whose catalog is not stored.
         """
         recorded = decode(payload)
-        if recorded.kind is not Kind.EVALUATION:
+        if recorded.kind not in REPLAYABLE:
             raise FailedPrecondition(
-                f"this entry is of kind {recorded.kind}; an evaluation can be replayed",
+                f"this entry is of kind {recorded.kind}; only {' and '.join(REPLAYABLE)} can be replayed",
                 reason="NOT_REPLAYABLE",
             )
         row, catalog = await self._catalog(recorded.catalog)
@@ -89,11 +92,12 @@ class Replayer:
         sight = await corridor.sight(caller, question)
         self._check_subject(corridor, sight, recorded)
         again = _evaluate(corridor, caller, question, sight)
+        inputs = Change.BROUGHT if "brought" in recorded.details else Change.INPUTS
         changes = [
             change
             for change, changed in (
                 (Change.STRATEGIES, catalog.digest != recorded.catalog),
-                (Change.INPUTS, again.inputs != recorded.inputs),
+                (inputs, again.inputs != recorded.inputs),
                 (Change.CONSENT, (again.consent, again.withheld) != (recorded.consent, recorded.withheld)),
             )
             if changed

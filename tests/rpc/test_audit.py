@@ -6,7 +6,7 @@ import datetime as dt
 import io
 
 import pytest
-from servers import NOON, Clock, open_engine, running
+from servers import NOON, Clock, open_engine, plugins, running
 
 from segserver.audit.entry import Kind, decode
 from segserver.audit.export import export
@@ -17,6 +17,8 @@ from segserver.audit.witness import Witness
 from segserver.client import Document
 from segserver.client.audit_calls import EntryFilter
 from segserver.errors import FailedPrecondition, IntegrityError, InvalidInput, NotFound, PermissionDenied
+from segserver.strategies import hookimpl
+from segserver.strategies.api import Attribute, Segment, Strategy, Trait
 
 CATALOG = """
 purposes:
@@ -201,6 +203,53 @@ async def test_a_replay_tells_a_changed_consent(server):
     replay = await client.replay_entry(log_index, "jo")
     assert "CONSENT_CHANGED" in replay.changes
     assert replay.differences["people/adults"] == ("member", "withheld")
+
+
+async def test_an_explanation_is_replayed_as_well(server):
+    client = server.client()
+    await client.explain("jo", "people/seniors", "care")
+    (explained,) = [item async for item in client.audit_entries(EntryFilter(kinds=["explain"]))]
+    assert (await client.replay_entry(explained.log_index, "jo")).same
+    await client.upsert_profile("jo", {"age": 66})
+    replay = await client.replay_entry(explained.log_index, "jo")
+    assert replay.differences == {"people/seniors": ("not_member", "member")}
+
+
+async def test_brought_attributes_are_named_and_never_taken_for_a_change(server):
+    client = server.client()
+    await client.evaluate("jo", "care", attributes={"age": 77})
+    log_index = await evaluation_of(client, "jo")
+    record = await client.audit_entry(log_index)
+    assert record.entry().details == {"brought": "age"}
+    replay = await client.replay_entry(log_index, "jo")
+    assert replay.changes == ("ATTRIBUTES_BROUGHT",)
+    assert replay.differences == {"people/seniors": ("member", "not_member")}
+
+
+class Ages:
+    @hookimpl
+    def segserver_strategies(self):
+        yield Strategy(
+            name="ages",
+            version="3.1.4",
+            api=1,
+            attributes=[Attribute("age", "int", category="demographic")],
+            traits=[Trait("adult", "bool", rule="age >= 18")],
+            segments=[Segment("ages/adult", rule="ages.adult", purposes=["care"])],
+        )
+
+
+async def test_a_proof_shows_the_versions_of_the_strategies(tmp_path):
+    purposes, _, _ = CATALOG.partition("attributes:")
+    document = purposes + "strategies: {ages: }\ninclude: [ages/*]\n"
+    async with running(open_engine(tmp_path, {"catalog.yaml": document}, plugins(Ages()))) as server:
+        client = server.client()
+        await client.evaluate("jo", "care")
+        log_index = await evaluation_of(client, "jo")
+        key = NoteKey.parse((await client.audit_checkpoint()).key)
+        proven = verify_proof(await client.prove_entry(log_index), [key])
+        assert proven.entry.strategies == {"ages": "3.1.4"}
+        assert (await client.replay_entry(log_index, "jo")).same
 
 
 async def test_a_replay_needs_the_right_subject_and_an_evaluation(server):
