@@ -11,7 +11,7 @@
     ├── PermissionDenied      the caller is known and may not
     ├── Unauthenticated       the caller is not known
     ├── FailedPrecondition    the system is not in the state that the call needs
-    ├── LimitExceeded         a limit was reached; its name and value are in the metadata
+    ├── LimitExceeded         the server does as much as it may at once; its limit is in the metadata
     ├── Unavailable           store, keys or log can't be used now; trying later may help
     ├── DeadlineExceeded      no answer came in time; whether the call took effect is not known
     └── IntegrityError        a proof, signature, seal or digest does not verify
@@ -67,6 +67,17 @@ class InvalidInput(SegserverError):
     def of(cls, field: str, description: str, *, reason: str | None = None) -> InvalidInput:
         """An error about one field."""
         return cls(f"{field}: {description}", reason=reason, violations=[Violation(field, description)])
+
+    @classmethod
+    def beyond(cls, field: str, limit: str, value: int) -> InvalidInput:
+        """An error about a field that is over a limit; the metadata name the limit and its value."""
+        description = f"is beyond the limit of {value} ({limit})"
+        return cls(
+            f"{field}: {description}",
+            reason="LIMIT_EXCEEDED",
+            metadata={"limit": limit.removeprefix("limits."), "value": str(value)},
+            violations=[Violation(field, description)],
+        )
 
 
 class RuleError(InvalidInput):
@@ -146,9 +157,13 @@ class FailedPrecondition(SegserverError):
 
 
 class LimitExceeded(SegserverError):
-    """A limit was reached. The metadata names the setting and its value."""
+    """The server does as much as it may at once: the same request may pass later. The metadata names the
+    setting and its value.
 
-    reason = "LIMIT_EXCEEDED"
+    A request that is too large by itself is :class:`InvalidInput`, with the reason ``LIMIT_EXCEEDED``.
+    """
+
+    reason = "RESOURCE_EXHAUSTED"
 
 
 class Unavailable(SegserverError):

@@ -75,7 +75,7 @@ def declared_type(name: str, declared: Mapping[str, Attribute]) -> str:
     if name not in declared:
         raise NotFound(
             f"the catalog has no attribute {name!r}",
-            reason="ATTRIBUTE_UNKNOWN",
+            reason="ATTRIBUTE_NOT_FOUND",
             near=close_to(name, declared),
         )
     return declared[name].type

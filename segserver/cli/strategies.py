@@ -73,7 +73,7 @@ def show_strategy(name: str, server: Server, as_json: bool) -> None:
     with server.connect() as client:
         strategies = {strategy.name: strategy for strategy in client.strategies()}
     if name not in strategies:
-        raise NotFound(f"no strategy {name!r}", reason="STRATEGY_UNKNOWN", near=close_to(name, strategies))
+        raise NotFound(f"no strategy {name!r}", reason="STRATEGY_NOT_FOUND", near=close_to(name, strategies))
     if as_json:
         write_json(strategies[name])
     else:

@@ -111,10 +111,10 @@ class Policy:
         if found is not None:
             return found
         if not name:
-            raise InvalidInput.of("purpose", "name the purpose of this call", reason="PURPOSE_REQUIRED")
+            raise InvalidInput.of("purpose", "name the purpose of this call", reason="PURPOSE_MISSING")
         raise NotFound(
             "the catalog defines no such purpose",
-            reason="PURPOSE_UNKNOWN",
+            reason="PURPOSE_NOT_FOUND",
             near=difflib.get_close_matches(name, self.purposes, n=3),
         )
 

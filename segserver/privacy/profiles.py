@@ -54,7 +54,7 @@ class Profiles:
         """The subject, opened. Raises :class:`NotFound` when it is not stored."""
         subject = self.get(connection, subject_key)
         if subject is None:
-            raise NotFound("no profile is stored for this subject", reason="SUBJECT_UNKNOWN")
+            raise NotFound("no profile is stored for this subject", reason="SUBJECT_NOT_FOUND")
         return subject
 
     def merge(

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 
 import phonenumbers
 
-from segserver.errors import InvalidInput, LimitExceeded
+from segserver.errors import InvalidInput
 from segserver.model import SubjectId
 from segserver.privacy.keyring import Keyring
 from segserver.privacy.primitives import derive, mac, macs
@@ -145,11 +145,7 @@ class Pseudonyms:
 
 def _opaque(raw: str) -> str:
     if len(raw) > ID_CHARACTERS_MAX:
-        raise LimitExceeded(
-            f"subject.id: longer than {ID_CHARACTERS_MAX} characters",
-            reason="SUBJECT_ID_TOO_LONG",
-            metadata={"limit": "id_characters_max", "value": str(ID_CHARACTERS_MAX)},
-        )
+        raise InvalidInput.beyond("subject.id", "id_characters_max", ID_CHARACTERS_MAX)
     text = raw.strip()
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-from segserver.errors import IntegrityError, InvalidInput, LimitExceeded
+from segserver.errors import IntegrityError, InvalidInput
 from segserver.privacy.policy import Policy
 from segserver.privacy.subject import MARKETING, SIGNALS
 
@@ -109,10 +109,6 @@ def check(record: Record, policy: Policy) -> None:
 
 def _check_text(field: str, text: str) -> None:
     if len(text) > TEXT_CHARACTERS_MAX:
-        raise LimitExceeded(
-            f"{field}: longer than {TEXT_CHARACTERS_MAX} characters",
-            reason="TEXT_TOO_LONG",
-            metadata={"limit": "text_characters_max", "value": str(TEXT_CHARACTERS_MAX)},
-        )
+        raise InvalidInput.beyond(field, "text_characters_max", TEXT_CHARACTERS_MAX)
     if not text.isprintable():
         raise InvalidInput.of(field, "holds a character that can't be printed", reason="TEXT_INVALID")

@@ -225,7 +225,7 @@ class Register:
         def work(connection: Connection) -> RequestRow:
             row = self._requests.get(connection, request_id)
             if row is None or not self._requests.complete(connection, request_id, now_us):
-                raise NotFound("there is no open request of this id", reason="REQUEST_UNKNOWN")
+                raise NotFound("there is no open request of this id", reason="REQUEST_NOT_FOUND")
             return row._replace(completed_us=now_us)
 
         return work
@@ -260,7 +260,7 @@ class Identifications:
             raise InvalidInput.of("audit_token", "is not a token of the audit log", reason="TOKEN_INVALID")
         text = reason.strip()
         if len(text) < REASON_CHARACTERS_MIN or not text.isprintable():
-            raise InvalidInput.of("reason", "say why, in one sentence", reason="REASON_REQUIRED")
+            raise InvalidInput.of("reason", "say why, in one sentence", reason="REASON_MISSING")
         row = IdentificationRow(secrets.token_hex(8), token, text, officer, now_us, None)
 
         def work(connection: Connection) -> IdentificationRow:
@@ -278,7 +278,7 @@ class Identifications:
         def work(connection: Connection) -> IdentificationRow:
             row = self._requests.identification(connection, request_id)
             if row is None:
-                raise NotFound("there is no such request", reason="REQUEST_UNKNOWN")
+                raise NotFound("there is no such request", reason="REQUEST_NOT_FOUND")
             if row.asked_by == officer:
                 raise PermissionDenied("another officer must approve this", reason="SECOND_OFFICER_REQUIRED")
             if not self._requests.approve_identification(connection, request_id, officer):
@@ -296,7 +296,7 @@ class Identifications:
             for row in page:
                 if self._pseudonyms.audit_token(row.subject_key, row.salt) == token:
                     return row.subject_key
-        raise NotFound("no stored subject has this token", reason="SUBJECT_UNKNOWN")
+        raise NotFound("no stored subject has this token", reason="SUBJECT_NOT_FOUND")
 
 
 def month_after(time_us: int) -> int:

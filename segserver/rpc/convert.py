@@ -69,12 +69,7 @@ def check_sizes(values: Mapping[str, Value], limits: Limits, field: str) -> None
 
 def too_long(field: str, limit: str, value: int) -> InvalidInput:
     """The error about a field that is over a limit, naming the setting and its value."""
-    return InvalidInput(
-        f"{field}: {_beyond(limit, value)}",
-        reason="LIMIT_EXCEEDED",
-        metadata={"limit": limit, "value": str(value)},
-        violations=[Violation(field, _beyond(limit, value))],
-    )
+    return InvalidInput.beyond(field, f"limits.{limit}", value)
 
 
 def _beyond(limit: str, value: int) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from segserver.audit import entry
 from segserver.audit.entry import Entry, Kind, Outcomes
-from segserver.errors import IntegrityError, InvalidInput, LimitExceeded
+from segserver.errors import IntegrityError, InvalidInput
 
 NOON = dt.datetime(2026, 7, 4, 12, tzinfo=dt.UTC)
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -71,8 +71,9 @@ def test_more_than_64_kib_are_refused():
 
     overhead = len(entry.encode(sized(1))) - 1
     assert len(entry.encode(sized(65_536 - overhead))) == 65_536
-    with pytest.raises(LimitExceeded) as refused:
+    with pytest.raises(InvalidInput) as refused:
         entry.encode(sized(65_537 - overhead))
+    assert refused.value.reason == "LIMIT_EXCEEDED"
     assert refused.value.metadata["value"] == "65536"
 
 

@@ -114,7 +114,7 @@ def test_evaluate_one(run, server):
 
 
 def test_evaluate_some_as_json(run, server):
-    failure = value_pb2.Failure(code=5, reason="SUBJECT_UNKNOWN", message="no such subject")
+    failure = value_pb2.Failure(code=5, reason="SUBJECT_NOT_FOUND", message="no such subject")
     server.reply(
         "BatchEvaluateSegments",
         segmentation_service_pb2.BatchEvaluateSegmentsResponse(
@@ -128,7 +128,7 @@ def test_evaluate_some_as_json(run, server):
     assert good["subject"] == "1"
     assert good["evaluation"]["results"][1]["outcome"] == "WITHHELD"
     assert good["evaluation"]["evaluate_time"] == "2026-02-25T06:13:20Z"
-    assert bad["error"]["reason"] == "SUBJECT_UNKNOWN"
+    assert bad["error"]["reason"] == "SUBJECT_NOT_FOUND"
     brought = server.requests[-1].subjects[1].attributes.values
     assert (brought["age"].int_value, brought["tags"].string_list_value.values) == (7, ["a", "b"])
 

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlite_utils.utils import sqlite3
 
-from segserver.errors import IntegrityError, InvalidInput, LimitExceeded, NotFound
+from segserver.errors import IntegrityError, InvalidInput, NotFound
 from segserver.model import Category, LegalBasis
 from segserver.privacy.consent import following
 from segserver.privacy.gate import Consent, Gate, standing
@@ -148,11 +148,11 @@ def test_no_grant_from_before_a_withdrawal_ever_counts_again(steps, now_us):
         (granted(10, expires_us=9), InvalidInput, "CONSENT_EXPIRY_INVALID"),
         (granted(10, expires_us=10), InvalidInput, "CONSENT_EXPIRY_INVALID"),
         (granted(0), InvalidInput, "CONSENT_TIME_INVALID"),
-        (record(RecordKind.GRANTED, purpose=""), InvalidInput, "PURPOSE_REQUIRED"),
-        (record(RecordKind.WITHDRAWN, purpose="marketin"), NotFound, "PURPOSE_UNKNOWN"),
-        (record(RecordKind.OBJECTED, purpose="nothing"), NotFound, "PURPOSE_UNKNOWN"),
+        (record(RecordKind.GRANTED, purpose=""), InvalidInput, "PURPOSE_MISSING"),
+        (record(RecordKind.WITHDRAWN, purpose="marketin"), NotFound, "PURPOSE_NOT_FOUND"),
+        (record(RecordKind.OBJECTED, purpose="nothing"), NotFound, "PURPOSE_NOT_FOUND"),
         (record(RecordKind.SIGNAL_SET, signal="dnt"), InvalidInput, "SIGNAL_UNKNOWN"),
-        (granted(10, method="x" * 501), LimitExceeded, "TEXT_TOO_LONG"),
+        (granted(10, method="x" * 501), InvalidInput, "LIMIT_EXCEEDED"),
         (granted(10, actor="a\nb"), InvalidInput, "TEXT_INVALID"),
         (granted(10, jurisdiction="us-ca"), InvalidInput, "JURISDICTION_INVALID"),
         (granted(10, jurisdiction="Bavaria"), InvalidInput, "JURISDICTION_INVALID"),
@@ -170,7 +170,7 @@ def test_a_record_needs_a_stored_subject(ledger, connection):
     before = content(connection)
     with pytest.raises(NotFound) as caught:
         ledger.record(KEY, granted(), POLICY)(connection)
-    assert caught.value.reason == "SUBJECT_UNKNOWN"
+    assert caught.value.reason == "SUBJECT_NOT_FOUND"
     assert content(connection) == before
 
 

@@ -181,11 +181,11 @@ def test_an_undeclared_attribute_is_withheld():
 def test_a_purpose_must_be_named_and_known():
     with pytest.raises(InvalidInput) as caught:
         POLICY.purpose("")
-    assert caught.value.reason == "PURPOSE_REQUIRED"
+    assert caught.value.reason == "PURPOSE_MISSING"
     marketing = Policy(purposes={"marketing": Purpose("marketing", LegalBasis.CONSENT, ALL)})
     with pytest.raises(NotFound, match="marketing") as unknown:
         marketing.purpose("marketting")
-    assert unknown.value.reason == "PURPOSE_UNKNOWN"
+    assert unknown.value.reason == "PURPOSE_NOT_FOUND"
 
 
 decisions = st.builds(

@@ -303,7 +303,7 @@ def test_two_officers_identify_once(connection, pseudonyms, profiles, subjects):
 def test_identifying_needs_a_reason(subjects, pseudonyms, reason):
     with pytest.raises(InvalidInput) as caught:
         Identifications(Requests(), subjects, pseudonyms).ask("a1-" + "0" * 32, reason, "ada", 5)
-    assert caught.value.reason == "REASON_REQUIRED"
+    assert caught.value.reason == "REASON_MISSING"
 
 
 def test_a_profile_without_names_keeps_the_others_times():

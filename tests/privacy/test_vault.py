@@ -126,4 +126,4 @@ def test_a_revision_guards_against_a_lost_update(vault, subjects, connection):
 def test_an_unknown_subject_is_not_found(vault, subjects, connection):
     with pytest.raises(NotFound) as caught:
         Profiles(vault, subjects).require(connection, KEY)
-    assert caught.value.reason == "SUBJECT_UNKNOWN"
+    assert caught.value.reason == "SUBJECT_NOT_FOUND"

@@ -125,10 +125,10 @@ async def test_what_is_wrong_is_refused_and_not_stored(server):
     clerk = server.caller("clerk", ["evaluator"], ["care"])
     later = NOON + HOUR
     for call, error, reason in [
-        (client.record_consent("jo", ""), InvalidInput, "PURPOSE_REQUIRED"),
-        (client.record_consent("jo", "marketting"), NotFound, "PURPOSE_UNKNOWN"),
-        (client.record_consent("nobody", "marketing"), NotFound, "SUBJECT_UNKNOWN"),
-        (client.withdraw_consent("nobody", "marketing"), NotFound, "SUBJECT_UNKNOWN"),
+        (client.record_consent("jo", ""), InvalidInput, "PURPOSE_MISSING"),
+        (client.record_consent("jo", "marketting"), NotFound, "PURPOSE_NOT_FOUND"),
+        (client.record_consent("nobody", "marketing"), NotFound, "SUBJECT_NOT_FOUND"),
+        (client.withdraw_consent("nobody", "marketing"), NotFound, "SUBJECT_NOT_FOUND"),
         (client.record_consent("jo", "marketing", at=later), InvalidInput, "CONSENT_IN_FUTURE"),
         (client.record_consent("jo", "marketing", expires=NOON), InvalidInput, "CONSENT_EXPIRY_INVALID"),
         (client.record_privacy_signal("jo", "dnt"), InvalidInput, "SIGNAL_UNKNOWN"),

@@ -77,7 +77,7 @@ def add(
 
 
 def revoke(connection: Connection, name: str, revoked_us: int) -> None:
-    """Marks a caller as revoked; servers look within a second. Raises :class:`NotFound` for an unknown name."""
+    """Marks a caller as revoked; servers look within a second. Raises :class:`NotFound`."""
     cursor = connection.execute(
         "UPDATE callers SET revoked_us = coalesce(revoked_us, ?) WHERE name = ?", [revoked_us, name]
     )
