@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+import structlog
+
 from segserver.audit import merkle
 from segserver.audit.log import read_head, reader
 from segserver.audit.note import Checkpoint, Signer, open_checkpoint
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from segserver.audit.note import NoteKey
     from segserver.storage.sqlite import Connection, Database, Writer
+
+log = structlog.get_logger("segserver.audit")
 
 INTERVAL_SECONDS = 0.5
 """How often to look for new entries: half of the second that is promised, the rest is for the commit."""
@@ -48,7 +52,8 @@ class Notary:
     """A thread that signs a checkpoint soon after each entry.
 
     ``failure`` is why signing stopped, for health and logs: a log that contradicts its last checkpoint is
-    never signed again by this process. A store that can't be used now is tried again.
+    never signed again by this process. A store that can't be used now is tried again; ``trouble`` is why the
+    last attempt failed, for as long as none has succeeded since.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class Notary:
         self._retired = retired
         self._stop = threading.Event()
         self.failure: SegserverError | None = None
+        self.trouble: SegserverError | None = None
         self._thread = threading.Thread(target=self._run, name="segserver-notary", daemon=True)
         self._thread.start()
 
@@ -74,14 +80,22 @@ class Notary:
         if self.failure is not None:
             raise self.failure
         try:
-            with store.reading():
-                if read_head(self._connection)[0] == store.checkpoint_size(self._connection):
-                    return store.newest_checkpoint(self._connection)
-            receipt = self._writer.write_blocking(lambda c: sign(c, self._signer, self._retired))
-        except IntegrityError as error:
-            self.failure = error
+            note = self._sign()
+        except (IntegrityError, Unavailable) as error:
+            if isinstance(error, IntegrityError):
+                self.failure = error
+            if self.trouble is None:
+                log.error("the audit log can not be signed", reason=error.reason, problem=error.message)
+            self.trouble = error
             raise
-        note: str | None = receipt.result
+        self.trouble = None
+        return note
+
+    def _sign(self) -> str | None:
+        with store.reading():
+            if read_head(self._connection)[0] == store.checkpoint_size(self._connection):
+                return store.newest_checkpoint(self._connection)
+        note: str | None = self._writer.write_blocking(lambda c: sign(c, self._signer, self._retired)).result
         return note
 
     def _run(self) -> None:

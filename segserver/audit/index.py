@@ -13,10 +13,9 @@ from __future__ import annotations
 import threading
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 from zlib import crc32
 
 from segserver.audit.entry import Entry, decode
@@ -89,8 +88,7 @@ def unpack(stored: bytes) -> int:
     return bits
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(TypedDict):
     """The index of one block."""
 
     time_min: str
@@ -123,7 +121,10 @@ class BlockBuilder:
         """The index of what was added."""
         postings = {term: pack(positions) for term, positions in self._positions.items()}
         return Block(
-            min(self._times, default=""), max(self._times, default=""), b"".join(self._fingerprints), postings
+            time_min=min(self._times, default=""),
+            time_max=max(self._times, default=""),
+            fingerprints=b"".join(self._fingerprints),
+            postings=postings,
         )
 
 
@@ -155,7 +156,7 @@ class Indexer:
         return self._stop.wait(PAUSE_SECONDS)
 
 
-def index_next(connection: Connection, writer: Writer, rest: object = None) -> bool:
+def index_next(connection: Connection, writer: Writer, rest: Callable[[], bool] = lambda: False) -> bool:
     """Indexes the next whole block, if there is one; tells whether there was.
 
     ``rest`` is called after every few entries and stops the work by returning true.
@@ -165,21 +166,20 @@ def index_next(connection: Connection, writer: Writer, rest: object = None) -> b
         first = number * BLOCK_ENTRIES
         if read_head(connection)[0] < first + BLOCK_ENTRIES:
             return False
-        builder = BlockBuilder()
-        for rows in store.scan(connection, first, first + BLOCK_ENTRIES):
-            for position, row in enumerate(rows):
-                builder.add(row[2])
-                if callable(rest) and position % PAUSE_ENTRIES == 0 and rest():
-                    return False
-    block = builder.block()
-    writer.write_blocking(
-        partial(
-            log_index.add_block,
-            block=number,
-            time_min=block.time_min,
-            time_max=block.time_max,
-            fingerprints=block.fingerprints,
-            postings=block.postings,
-        )
-    )
+        block = read_block(connection, number, rest)
+    if block is None:
+        return False
+    writer.write_blocking(partial(log_index.add_block, block=number, **block))
     return True
+
+
+def read_block(connection: Connection, number: int, rest: Callable[[], bool] = lambda: False) -> Block | None:
+    """The index of a whole block, from its payloads; ``None`` when ``rest`` stopped the work."""
+    builder = BlockBuilder()
+    first = number * BLOCK_ENTRIES
+    for rows in store.scan(connection, first, first + BLOCK_ENTRIES):
+        for position, row in enumerate(rows):
+            builder.add(row[2])
+            if position % PAUSE_ENTRIES == 0 and rest():
+                return None
+    return builder.block()

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from segserver.audit.entry import Entry, Kind, decode, encode, timestamp
-from segserver.audit.index import BLOCK_ENTRIES
+from segserver.audit.index import BLOCK_ENTRIES, read_block
 from segserver.audit.log import read_head
 from segserver.errors import IntegrityError
 from segserver.storage.sqlite import log as store
@@ -79,6 +79,11 @@ def prune(
         drop = partial(store.drop_payloads, start=low, stop=min(low + DROP_ENTRIES, stop))
         dropped += writer.write_blocking(drop).result
     writer.write_blocking(partial(log_index.clear_blocks, below=stop // BLOCK_ENTRIES))
+    with store.reading():
+        if stop // BLOCK_ENTRIES < log_index.block_count(connection):
+            block = stop // BLOCK_ENTRIES
+            if (left := read_block(connection, block)) is not None:
+                writer.write_blocking(partial(log_index.replace_block, block=block, **left))
     return dropped
 
 

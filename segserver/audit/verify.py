@@ -76,6 +76,8 @@ def verify(
     start = trusted.size if trusted is not None and resume else 0
     verification = _Verification(connection, keys, start, size, trusted)
     verification.run(progress)
+    if verification.beyond:
+        return verify(connection, keys, trusted=trusted, resume=resume, progress=progress)
     if verification.frontier.root() != root:
         _fail(
             "the root does not follow from the entries after the last checkpoint",
@@ -115,6 +117,10 @@ class _Verification:
         self.size = size
         self.compared = 0
         self.pruned = 0
+        self.covered = 0
+        """Below which entry recorded prunes account for missing payloads, as far as it was needed."""
+        self.beyond = False
+        """Whether one of these prunes began meanwhile: it counts once its own entry is verified, too."""
         self.good = start
         """Up to which size a checkpoint agreed."""
         self.frontier = merkle.Frontier()
@@ -143,8 +149,6 @@ class _Verification:
                     progress(self.frontier.size - self.start, self.size - self.start)
             if self.frontier.size != self.size:
                 _fail(f"entry {self.frontier.size} is missing", "ENTRY_MISSING", self.frontier.size)
-            if self.pruned and self.start + self.pruned > (covered := self._prunable()):
-                _fail("a payload is gone, and no recorded prune covers it", "PAYLOAD_MISSING", covered)
 
     def _rows(self, rows: Sequence[store.Row]) -> None:
         """Derives the hashes of these rows: about 3 µs an entry, which is what verification costs."""
@@ -177,23 +181,31 @@ class _Verification:
         """The leaf hash that a pruned row kept."""
         if payload is not None or not isinstance(hashes, bytes):
             _fail(f"entry {log_index} is not bytes", "ENTRY_CHANGED", log_index)
-        if log_index != self.start + self.pruned:
+        if log_index >= self.covered:
+            self._read_prunes()
+        if log_index >= self.covered:
             _fail(
                 f"the payload of entry {log_index} is gone, and not by a prune", "PAYLOAD_MISSING", log_index
             )
         self.pruned += 1
         return hashes[: merkle.HASH_BYTES]
 
-    def _prunable(self) -> int:
-        """The first entry that no recorded prune covers. A prune can only cover what came before it."""
-        covered = 0
+    def _read_prunes(self) -> None:
+        """Looks what recorded prunes cover. A prune is recorded before its first payload goes, and can only
+        cover what came before it.
+        """
         for log_index in store.prunes(self.connection):
-            if self.start <= log_index < self.size:
-                found = store.payload(self.connection, log_index)
+            found = store.payload(self.connection, log_index)
+            try:
                 entry = decode(found[0]) if found and found[0] is not None else None
-                if entry is not None and entry.kind is Kind.AUDIT_PRUNED:
-                    covered = max(covered, min(int(entry.details["stop"]), log_index))
-        return covered
+                if entry is None or entry.kind is not Kind.AUDIT_PRUNED:
+                    continue
+                stop = min(int(entry.details["stop"]), log_index)
+            except (IntegrityError, KeyError, ValueError):
+                continue  # this entry was changed: it covers nothing, and is named when its turn comes
+            if stop > self.covered:
+                self.covered = stop
+                self.beyond = self.beyond or log_index >= self.size
 
     def _checkpoints(self) -> Iterator[Checkpoint]:
         """The checkpoints to compare with, by size: the signed ones, opened, and the trusted one."""

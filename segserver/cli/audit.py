@@ -386,6 +386,40 @@ def prune(before: dt.datetime, server: Server) -> None:
         click.echo(f"dropped {client.prune_audit(before)} payloads")
 
 
+@command.command("reindex")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="SEGSERVER_DATA_DIR",
+    default=Path(".data"),
+    show_default=True,
+    help="The server's data directory.",
+)
+def reindex(data_dir: Path) -> None:
+    """Make the search index anew from the entries, with or without a running server.
+
+    \b
+    Example:
+      segserver audit reindex --data-dir .data
+    """
+    from segserver.audit.log import Log
+    from segserver.audit.search import rebuild
+    from segserver.config import Config
+    from segserver.storage.sqlite import Database, Writer
+
+    path = Config(data_dir=data_dir).database_path
+    if not path.exists():
+        raise click.ClickException(f"{data_dir} holds no database")
+    database = Database(path, [])
+    writer, connection = Writer(database, Log().append), database.connect(read_only=True)
+    try:
+        blocks = rebuild(connection, writer)
+    finally:
+        connection.close()
+        writer.close()
+    click.echo(f"indexed {blocks} blocks of 4,096 entries; search reads the entries after them as they are")
+
+
 @contextmanager
 def _log(data_dir: Path, key_file: Path | None) -> Iterator[tuple[Connection, NoteKey]]:
     """The log of a data directory, read only, and its key."""

@@ -32,6 +32,9 @@ from segserver.v1 import (
 
 log = structlog.get_logger("segserver.rpc")
 
+WATCH_S = 1.0
+"""How often to look whether the audit log can be signed."""
+
 DRAIN_S = 10.0
 """How long calls in progress may take when the server stops."""
 
@@ -42,6 +45,7 @@ class Server:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._health = health.aio.HealthServicer()
+        self._watching: asyncio.Task[None] | None = None
         limit = engine.config.limits.message_bytes_max
         self._server = grpc.aio.server(
             options=[
@@ -94,12 +98,24 @@ class Server:
         await self._server.start()
         for name in ["", *self.service_names]:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._watching = asyncio.create_task(self._watch())
         return f"{host}:{bound or port}"
 
     async def stop(self) -> None:
         """Takes no more calls, lets those in progress finish for up to ten seconds, then closes."""
+        if self._watching is not None:
+            self._watching.cancel()
         await self._health.enter_graceful_shutdown()
         await self._server.stop(DRAIN_S)
+
+    async def _watch(self) -> None:
+        """Tells of the AuditService that it does not serve for as long as the log can't be signed."""
+        name = audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"].full_name
+        states = health_pb2.HealthCheckResponse
+        while True:
+            trouble = self._engine.audit.notary.trouble
+            await self._health.set(name, states.NOT_SERVING if trouble else states.SERVING)
+            await asyncio.sleep(WATCH_S)
 
 
 async def serve(engine: Engine, ready_file: Path | None = None) -> None:

@@ -22,6 +22,16 @@ def test_a_set_of_positions_survives_packing(positions):
     assert len(packed) <= index.BLOCK_BYTES
 
 
+def test_counts_are_exact_after_a_prune_within_a_block(database, writer, connection, make_entry, start):
+    count, kept = index.BLOCK_ENTRIES, 96
+    writer.write_blocking(entries=[entry.encode(make_entry(number)) for number in range(count)])
+    assert search.rebuild(connection, writer) == 1
+    before = start + dt.timedelta(seconds=count - kept)
+    assert prune(writer, connection, before=before, caller="officer", now=start) == count - kept
+    counts = search.stats(connection, Filter())["kind"]
+    assert counts == {Kind.EVALUATION: 72, Kind.PROFILE_WRITTEN: 24, Kind.AUDIT_PRUNED: 1}
+
+
 def test_pruned_entries_are_found_no_more(database, writer, connection, make_entry, start):
     count = index.BLOCK_ENTRIES + 10
     for low in range(0, count, 1000):

@@ -64,6 +64,13 @@ def test_it_goes_on_after_a_kill(filled, prune_before, monkeypatch):
     assert verify(filled.connection, filled.keys).pruned == 9
 
 
+def test_a_prune_does_not_disturb_a_verification(filled, prune_before, monkeypatch):
+    monkeypatch.setattr(store, "SCAN_ROWS", 8)
+    turns = iter([9, 17])
+    report = verify(filled.connection, filled.keys, progress=lambda *_: prune_before(next(turns, 17)))
+    assert (report.size, report.pruned) == (42, 17)
+
+
 def test_more_than_the_recorded_prune_is_noticed(filled, prune_before):
     prune_before(12)
     filled.connection.execute("UPDATE log_entries SET payload = NULL WHERE log_index = 12")

@@ -120,6 +120,11 @@ async def test_the_log_verifies_and_goes_on_from_there(run, tmp_path, server):
     await run("verify", code=1)
 
 
+async def test_the_index_is_made_anew(run, tmp_path):
+    assert (await run("reindex")).startswith("indexed 0 blocks")
+    await run("reindex", "--data-dir", tmp_path / "nowhere", code=1)
+
+
 async def test_a_witness_refuses_another_past(run, tmp_path, server):
     state, key = tmp_path / "seen", tmp_path / "log.key"
     key.write_text(await run("key"))

@@ -67,6 +67,25 @@ async def test_it_tells_its_health_for_each_service_without_a_key(tmp_path):
             assert reply.status == health_pb2.HealthCheckResponse.SERVING
 
 
+async def test_the_audit_service_tells_when_the_log_can_not_be_signed(tmp_path):
+    states = health_pb2.HealthCheckResponse
+    async with running(open_engine(tmp_path, DOCUMENTS)) as server, channel_to(server) as channel:
+        notary = server.engine.audit.notary
+        notary.sign()
+        with server.engine.store.database.connect() as connection:
+            connection.execute("UPDATE log_checkpoints SET note = 'spoilt'")
+        connection.close()
+        stub = health_pb2_grpc.HealthStub(channel)
+        changes = stub.Watch(health_pb2.HealthCheckRequest(service="segserver.v1.AuditService"))
+        assert (await anext(aiter(changes))).status == states.SERVING
+        await server.client().evaluate("alice", "analytics")
+        assert (await anext(aiter(changes))).status == states.NOT_SERVING
+        assert notary.trouble is not None
+        changes.cancel()
+        reply = await stub.Check(health_pb2.HealthCheckRequest(service="segserver.v1.SegmentationService"))
+        assert reply.status == states.SERVING
+
+
 async def test_it_describes_itself_only_when_asked_to(tmp_path):
     def listing():
         yield reflection_pb2.ServerReflectionRequest(list_services="")

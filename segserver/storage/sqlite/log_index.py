@@ -38,6 +38,20 @@ def add_block(
     )
 
 
+def replace_block(
+    connection: Connection,
+    block: int,
+    time_min: str,
+    time_max: str,
+    fingerprints: bytes,
+    postings: Mapping[str, bytes],
+) -> None:
+    """Puts one block in place of the one that is there."""
+    for table in ("log_postings", "log_blocks", "log_subjects"):
+        connection.execute(f"DELETE FROM {table} WHERE block = ?", [block])
+    add_block(connection, block, time_min, time_max, fingerprints, postings)
+
+
 def clear_blocks(connection: Connection, below: int) -> None:
     """Empties the blocks before ``below``, whose payloads are gone."""
     connection.execute("UPDATE log_subjects SET fingerprints = x'' WHERE block < ?", [below])
