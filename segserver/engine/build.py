@@ -36,6 +36,7 @@ from segserver.privacy.primitives import derive
 from segserver.privacy.profiles import Profiles
 from segserver.privacy.pseudonyms import Pseudonyms
 from segserver.privacy.receipt import Controller
+from segserver.privacy.release import Release
 from segserver.privacy.rights import Identifications, Register, Rights
 from segserver.privacy.vault import Vault
 from segserver.storage.sqlite import Connection, Writer, callers
@@ -138,6 +139,7 @@ def build(
         host = Host()
         served = Catalogs(reader, writer, plugins, host, serve, now_us)
         served.open(documents)
+        release_key = derive(keyring.pseudonym_root, f"release/{keyring.tenant}")
         inputs_key = derive(keyring.pseudonym_root, f"audit-inputs/{keyring.tenant}")
         corridor = Corridor(reader, pseudonyms, keeper, lambda: served.serving, now_us, inputs_key)
         rights = Rights(vault, keeper, Subjects(), ConsentRecords(), pseudonyms)
@@ -149,7 +151,7 @@ def build(
             callers=Callers(reader, now_us),
             catalogs=served,
             evaluator=Evaluator(corridor, writer, now_us),
-            comparer=Comparer(store, vault, served, now_us),
+            comparer=Comparer(store, vault, served, Release(release_key), now_us),
             explainer=Explainer(corridor, writer, now_us),
             profiles=ProfileDesk(
                 reader, writer, pseudonyms, keeper, lambda: served.serving, now_us, config.limits

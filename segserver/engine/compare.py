@@ -20,14 +20,10 @@ from segserver.engine.store import Store
 from segserver.errors import PermissionDenied
 from segserver.model import Caller
 from segserver.privacy.gate import Gate
+from segserver.privacy.release import Release
 from segserver.privacy.vault import Subject, Vault
 from segserver.rules.times import to_datetime
 from segserver.storage.sqlite.subjects import Subjects
-
-ROUNDING = 10
-"""Released numbers are multiples of this, so that two of them do not tell of one person by their
-difference.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +37,8 @@ class SegmentChange:
     leaving: int | None = None
     members_before: int | None = None
     members_after: int | None = None
+    through: tuple[str, ...] = ()
+    """What it depends on, directly or not, whose meaning changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +49,7 @@ class OtherChange:
     name: str
     kind: str
     fields: tuple[str, ...]
+    through: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +62,14 @@ class Comparison:
     population: int
 
 
-def released(count: int, minimum: int) -> int | None:
-    """A number about a segment, as it may leave: rounded down to a multiple of ten; ``None`` below the
-    minimum audience.
-
-    Zero is below it too: that nobody is in a segment tells of everybody.
-    """
-    return None if count < minimum else count - count % ROUNDING
-
-
 class Comparer:
     """Compares a catalog that is not published with the one that serves."""
 
-    def __init__(self, store: Store, vault: Vault, catalogs: Catalogs, now_us: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, vault: Vault, catalogs: Catalogs, release: Release, now_us: Callable[[], int]
+    ) -> None:
         self._store = store
+        self._release = release
         self._vault = vault
         self._catalogs = catalogs
         self._now_us = now_us
@@ -97,43 +90,72 @@ class Comparer:
         catalog = await asyncio.to_thread(self._catalogs.resolve, documents)
         after = Serving(catalog, before.row, Gate(catalog.policy))
         difference = diff(before.catalog, after.catalog)
-        counts: Mapping[str, _Counts] = {}
+        counts: Mapping[str, _Members] = {}
         size = 0
         if purpose:
             if purpose not in before.catalog.purposes:
                 catalog.purpose(purpose)
             size, counts = await asyncio.to_thread(self._count, caller, before, after, purpose)
-            await self._store.writer.write(None, (self._entry(caller, purpose, before.catalog, size),))
+            await self._store.writer.write(
+                None, (self._entry(caller, purpose, before.catalog, catalog, size),)
+            )
         return Comparison(
             digest=catalog.digest,
             segments=tuple(
-                _segment_change(change, counts, before.catalog, catalog) for change in difference.segments
+                self._segment_change(change, counts, before.catalog, catalog)
+                for change in difference.segments
             ),
-            others=tuple(OtherChange(c.part, c.name, c.kind, c.fields) for c in difference.others),
+            others=tuple(OtherChange(c.part, c.name, c.kind, c.fields, c.through) for c in difference.others),
             population=size,
         )
 
     def _count(
         self, caller: Caller, before: Serving, after: Serving, purpose: str
-    ) -> tuple[int, Mapping[str, _Counts]]:
+    ) -> tuple[int, Mapping[str, _Members]]:
         """How many subjects there are, and the members of each segment under both catalogs. For a thread of
         its own.
-        """
+
+        The catalog that is not published sees nothing that the serving one would hide: whoever compares does
+        not decide what may be seen."""
         now_us = self._now_us()
         with closing(self._store.connect()) as connection:
             subjects = [self._vault.open(row) for page in Subjects().pages(connection) for row in page]
         old = members(before, caller, purpose, subjects, now_us)
-        new = members(after, caller, purpose, subjects, now_us)
+        new = members(after, caller, purpose, subjects, now_us, also=before.gate)
         nobody = pl.Series([False] * len(subjects), dtype=pl.Boolean)
-        counts = {}
-        for segment in old.keys() | new.keys():
-            was, will = old.get(segment, nobody), new.get(segment, nobody)
-            counts[segment] = _Counts(
-                int((will & ~was).sum()), int((was & ~will).sum()), int(was.sum()), int(will.sum())
-            )
-        return len(subjects), counts
+        return len(subjects), {
+            segment: _Members(old.get(segment, nobody), new.get(segment, nobody))
+            for segment in old.keys() | new.keys()
+        }
 
-    def _entry(self, caller: Caller, purpose: str, catalog: Catalog, size: int) -> bytes:
+    def _segment_change(
+        self, change: Change, counts: Mapping[str, _Members], before: Catalog, after: Catalog
+    ) -> SegmentChange:
+        found = counts.get(change.name)
+        if found is None:
+            return SegmentChange(change.name, change.kind, change.fields, through=change.through)
+        minimum = max(
+            catalog.segments[change.name].minimum_audience
+            for catalog in (before, after)
+            if change.name in catalog.segments
+        )
+
+        def released(who: pl.Series) -> int | None:
+            return self._release.released(int(who.sum()), minimum, _bytes(who))
+
+        was, will = found.before, found.after
+        return SegmentChange(
+            change.name,
+            change.kind,
+            change.fields,
+            entering=released(will & ~was),
+            leaving=released(was & ~will),
+            members_before=released(was),
+            members_after=released(will),
+            through=change.through,
+        )
+
+    def _entry(self, caller: Caller, purpose: str, catalog: Catalog, compared: Catalog, size: int) -> bytes:
         now_us = self._now_us()
         return encode(
             Entry(
@@ -144,29 +166,34 @@ class Comparer:
                 purpose=purpose,
                 catalog=catalog.digest,
                 subjects=size,
-                details={"use": "catalog diff"},
+                details={"use": "catalog diff", "compared": compared.digest},
             )
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Counts:
-    entering: int
-    leaving: int
-    before: int
-    after: int
+class _Members:
+    """Who is a member under each catalog, in the order of the subject keys."""
+
+    before: pl.Series
+    after: pl.Series
 
 
 def members(
-    serving: Serving, caller: Caller, purpose: str, subjects: Sequence[Subject], now_us: int
+    serving: Serving,
+    caller: Caller,
+    purpose: str,
+    subjects: Sequence[Subject],
+    now_us: int,
+    also: Gate | None = None,
 ) -> dict[str, pl.Series]:
     """Segment id → who is certainly a member, in the order of ``subjects``. Empty when the catalog lacks the
-    purpose.
+    purpose. ``also`` is a gate that every value has to pass besides the catalog's own.
     """
     if purpose not in serving.catalog.purposes:
         return {}
     bulk = serving.catalog.bulk(purpose)
-    table = population.frame(subjects, serving, caller, purpose, now_us)
+    table = population.frame(subjects, serving, caller, purpose, now_us, also)
     answered = bulk.polars(table, now=to_datetime(now_us), subject=population.SUBJECT)
     variables = [serving.catalog.segments[segment].variable for segment in bulk.segments]
     return {
@@ -175,23 +202,6 @@ def members(
     }
 
 
-def _segment_change(
-    change: Change, counts: Mapping[str, _Counts], before: Catalog, after: Catalog
-) -> SegmentChange:
-    found = counts.get(change.name)
-    if found is None:
-        return SegmentChange(change.name, change.kind, change.fields)
-    minimum = max(
-        catalog.segments[change.name].minimum_audience
-        for catalog in (before, after)
-        if change.name in catalog.segments
-    )
-    return SegmentChange(
-        change.name,
-        change.kind,
-        change.fields,
-        entering=released(found.entering, minimum),
-        leaving=released(found.leaving, minimum),
-        members_before=released(found.before, minimum),
-        members_after=released(found.after, minimum),
-    )
+def _bytes(who: pl.Series) -> bytes:
+    """One byte for each subject: the same for the same members of the same population."""
+    return bytes(who.cast(pl.UInt8).to_list())

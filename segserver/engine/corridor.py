@@ -155,6 +155,7 @@ class Corridor:
         mask = gate.mask(question.purpose, state, asked.caller, now_us, current, brought)
         plan = serving.plan(question.purpose)
         values, withheld = mask.apply({**current, **brought} if brought else current, plan.program.inputs)
+        plan.drop_mistyped(values)
         at_us = now_us if question.at_us is None else question.at_us
         return Sight(serving, plan, asked.wanted, mask, state, values, withheld, at_us, key, salt)
 

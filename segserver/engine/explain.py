@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +18,8 @@ from segserver.engine.results import run
 from segserver.model import Caller, Outcome
 from segserver.rules import Computed
 from segserver.rules.change import smallest_change
+from segserver.rules.text import double_text
+from segserver.rules.times import duration_text, from_datetime, timestamp_text
 from segserver.rules.trace import Trace, trace
 from segserver.rules.values import from_rule
 from segserver.storage.sqlite import Writer
@@ -84,7 +87,7 @@ class Explainer:
         segment = catalog.segment(question.segments[0])
         found = run(sight)
         (result,) = found.results
-        root, definitions = _traces(catalog, segment, sight)
+        root, definitions = await asyncio.to_thread(_traces, catalog, segment, sight)
         if sight.mask.stopped is not None:
             root = replace(root, value=None)
         time_us = self._now_us()
@@ -238,13 +241,17 @@ class _Tree:
 
 
 def _text(value: Any) -> str:
-    """A value for people; empty for an unknown one."""
+    """A value for people, a number or a time as rules write it; empty for an unknown one."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dt.datetime):
-        return value.isoformat()
+        return timestamp_text(from_datetime(value))
+    if isinstance(value, dt.timedelta):
+        return duration_text(round(value / dt.timedelta(microseconds=1)))
+    if isinstance(value, float):
+        return double_text(value)
     if isinstance(value, tuple):
         return ", ".join(_text(item) for item in value)
     return str(value)

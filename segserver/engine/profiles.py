@@ -11,7 +11,7 @@ from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.config import Limits
 from segserver.engine.answers import new_evaluation_id
 from segserver.engine.corridor import checked_values
-from segserver.engine.serving import Serving
+from segserver.engine.serving import VALUE_CLASSES, Serving
 from segserver.errors import InvalidInput, SegserverError
 from segserver.model import Caller, SubjectId, Value
 from segserver.privacy.profiles import Profiles as Keeper
@@ -130,7 +130,7 @@ class ProfileDesk:
         attributes = {
             name: from_rule(value, declared[name].type)
             for name, value in sorted(current.items())
-            if name in declared
+            if name in declared and value.__class__ is VALUE_CLASSES[declared[name].type]
         }
         await self._writer.write(
             None, (self._entry(Kind.PROFILE_READ, caller, subject, now_us, tuple(attributes)),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from segserver.catalog import Catalog, Program
 from segserver.engine.answers import SegmentResult
@@ -19,6 +19,16 @@ UnsettledKey: TypeAlias = tuple[int, Mask, tuple[str, ...], tuple[str, ...]]
 """The segment's number, the mask, the missing attributes, the traits whose code failed."""
 
 UNSETTLED_KEPT_MAX = 65_536
+
+VALUE_CLASSES: Mapping[str, type] = {
+    "bool": bool,
+    "int": int,
+    "double": float,
+    "string": str,
+    "timestamp": int,
+    "list(string)": tuple,
+}
+"""Of a value in rule form, by the type of its attribute."""
 
 
 class Plan:
@@ -36,6 +46,7 @@ class Plan:
         self.index: Mapping[str, int] = {
             segment: number for number, segment in enumerate(self.program.segments)
         }
+        self._classes = [VALUE_CLASSES[catalog.attributes[name].type] for name in self.program.inputs]
         self.input_index: Mapping[str, int] = {
             name: number for number, name in enumerate(self.program.inputs)
         }
@@ -53,6 +64,13 @@ class Plan:
         """The results of a member and of anybody else, for each segment; ``explicit``: whether explicit
         consent is in force."""
         return self._settled[explicit]
+
+    def drop_mistyped(self, values: list[Any]) -> None:
+        """Takes out values, in the order of the inputs, that are of another type than the catalog's: they
+        were stored before it changed, and count as missing."""
+        for number, (value, expected) in enumerate(zip(values, self._classes, strict=True)):
+            if value is not None and value.__class__ is not expected:
+                values[number] = None
 
     def remember(self, key: UnsettledKey, result: SegmentResult) -> None:
         """Keeps an unsettled result for the next subject that lacks the same."""

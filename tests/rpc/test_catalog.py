@@ -149,6 +149,22 @@ async def test_a_bad_catalog_is_refused_with_every_problem_and_the_old_one_serve
     ]
 
 
+async def test_a_value_of_a_type_that_the_catalog_has_given_up_counts_as_missing(server):
+    client = server.client()
+    await client.upsert_profile("alice", {"age": 44, "orders": 3})
+    retyped = FIRST.replace("orders: {type: int", "orders: {type: string")
+    retyped = retyped.replace("orders > 0", 'orders != "none"')
+        "orders > 0", 'orders != "none"'
+    )
+    await client.publish_catalog(documents(retyped))
+    answer = await client.evaluate("alice", "analytics")
+    assert answer["people/adults"].outcome.name == "MEMBER"
+    assert answer["people/buyers"].outcome.name == "UNKNOWN"
+    assert answer["people/buyers"].missing == ("orders",)
+    await client.upsert_profile("alice", {"orders": "many"})
+    assert (await client.evaluate("alice", "analytics"))["people/buyers"].outcome.name == "MEMBER"
+
+
 async def test_evaluations_go_on_while_catalogs_change(server):
     client = server.client()
     await client.upsert_profile("alice", {"age": 19, "orders": 1})
@@ -198,6 +214,20 @@ async def test_a_difference_counts_who_would_enter_and_leave(server):
     assert changes["people/buyers"].leaving == 700
     assert difference.population == 700
     assert server.entries()[-1].subjects == 700
+
+
+async def test_whoever_compares_does_not_decide_what_may_be_seen(server):
+    """Relabelling in a catalog that is not published opens nothing."""
+    client = server.client()
+    await client.upsert_profiles([ProfileChange(f"c{n}", {"age": 30, "orders": 1}) for n in range(300)])
+    opened = SECOND.replace(
+        "{legal_basis: consent, categories: [demographic]}",
+        "{legal_basis: contract, categories: [demographic, behavioral]}",
+    )
+    difference = await client.diff_catalog(documents(opened), purpose="marketing")
+    assert opened != SECOND
+    assert {change.members_after for change in difference.segments} == {None}
+    assert server.entries()[-1].details["compared"] == difference.digest
 
 
 async def test_a_small_audience_is_not_told(server):
