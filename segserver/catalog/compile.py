@@ -221,7 +221,10 @@ class _Resolver:
         if text[match.end() :]:  # the checker has a hint of its own
             return text
         self._hints += 1
-        return text + (near(name, self._variables) if self._hints <= HINTS_MAX else "")
+        alike = near(name, self._variables) if self._hints <= HINTS_MAX else ""
+        if not alike and any(self._installed.strategy(name) is None for name in self._source.strategies):
+            return None  # a strategy that is not installed, or in quarantine, may bring it
+        return text + alike
 
     def _sort_groups(self) -> None:
         """The exclusive groups, each in the order of priority; equal priorities are a problem that names

@@ -67,6 +67,8 @@ def _chosen(source: Source, offered: Mapping[str, object], problems: list[Proble
             chosen = chosen | matches if keep else chosen - matches
             if not matches and source.broken.isdisjoint(source.strategies):
                 message = f"no ready-made segment of the strategies in use matches {entry.value!r}"
+                if not keep:
+                    message += ", so that there is nothing to exclude"
                 problems.append(entry.problem(message + near(entry.value, offered)))
     return chosen
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from segserver.cli._output import console, joined, json_option, short_digest, ta
 from segserver.cli._server import Server, server_options
 
 if TYPE_CHECKING:
-    from segserver.client import CatalogDiff, Document, SegmentChange
+    from segserver.client import CatalogDiff, Document, OtherChange, SegmentChange
 
 _DIRECTORY = click.Path(path_type=Path, exists=True)
 
@@ -42,13 +43,18 @@ def validate(directory: Path, as_json: bool) -> None:
     from segserver.errors import CatalogError
     from segserver.strategies.manager import load
 
+    folder = directory if directory.is_dir() else directory.parent
     try:
         catalog = resolve(read_directory(directory), load())
     except CatalogError as error:
+        problems = [
+            replace(problem, file=str(folder / problem.file)) if problem.file else problem
+            for problem in error.problems
+        ]
         if as_json:
-            write_json({"valid": False, "problems": error.problems})
+            write_json({"valid": False, "problems": problems})
         else:
-            for problem in error.problems:
+            for problem in problems:
                 click.echo(str(problem))
             click.echo(f"{len(error.problems)} problem{'' if len(error.problems) == 1 else 's'}", err=True)
         raise SystemExit(Exit.PROBLEM) from None
@@ -220,16 +226,21 @@ def _print_diff(found: CatalogDiff, *, counted: bool) -> None:
         made = table("segment", "change", "what differs", *columns, whole="segment")
         for change in found.segments:
             made.add_row(
-                change.segment, change.kind.name.lower(), joined(change.fields), *_counts(change, counted)
+                change.segment, change.kind.name.lower(), _differs(change), *_counts(change, counted)
             )
         out.print(made)
     if found.others:
         made = table("part", "name", "change", "what differs")
         for other in found.others:
-            made.add_row(other.part, other.name, other.kind.name.lower(), joined(other.fields))
+            made.add_row(other.part, other.name, other.kind.name.lower(), _differs(other))
         out.print(made)
     if counted:
         out.print(f"of {found.population} stored subjects; a dash stands for a number too small to release")
+
+
+def _differs(change: SegmentChange | OtherChange) -> str:
+    through = f"through: {joined(change.through)}" if change.through else ""
+    return "; ".join(filter(None, [joined(change.fields), through]))
 
 
 def _counts(change: SegmentChange, counted: bool) -> tuple[str, ...]:

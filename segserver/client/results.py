@@ -51,8 +51,8 @@ class SegmentResult:
     reason: str
     failed_traits: tuple[str, ...]
     human_review: bool
-    """The segment has a legal or similarly significant effect, and there is no explicit consent: a person must
-    decide (GDPR art. 22).
+    """The segment has a legal or similarly significant effect, and there is no explicit consent: a person
+    must decide (GDPR art. 22).
     """
 
 
@@ -274,6 +274,8 @@ class SegmentChange:
     leaving: int | None
     members_before: int | None
     members_after: int | None
+    through: tuple[str, ...]
+    """What its rule depends on, directly or not, whose meaning changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +286,7 @@ class OtherChange:
     name: str
     kind: ChangeKind
     fields: tuple[str, ...]
+    through: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,11 +143,18 @@ def comparison(item: Comparison) -> pb.DiffCatalogResponse:
                 leaving=change.leaving,
                 members_before=change.members_before,
                 members_after=change.members_after,
+                through=change.through,
             )
             for change in item.segments
         ],
         others=[
-            pb.OtherChange(part=change.part, name=change.name, kind=_KINDS[change.kind], fields=change.fields)
+            pb.OtherChange(
+                part=change.part,
+                name=change.name,
+                kind=_KINDS[change.kind],
+                fields=change.fields,
+                through=change.through,
+            )
             for change in item.others
         ],
         population=item.population,

@@ -100,6 +100,11 @@ def _literal(value: Any, type_name: str) -> str:
     if type_name == "double":
         if not math.isfinite(value):
             return f'double("{double_to_string(value)}")'
-        text = double_to_string(value)
-        return text if "." in text or "e" in text else f"{text}.0"
+        return double_text(value)
     return str(value)
+
+
+def double_text(value: float) -> str:
+    """A double as a rule writes it, so that it is not taken for an int."""
+    text = double_to_string(value)
+    return text if "." in text or "e" in text or not math.isfinite(value) else f"{text}.0"

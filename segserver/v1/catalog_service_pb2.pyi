@@ -162,7 +162,7 @@ class RuleProblem(_message.Message):
     def __init__(self, message: _Optional[str] = ..., line: _Optional[int] = ..., column: _Optional[int] = ..., file: _Optional[str] = ..., field: _Optional[str] = ...) -> None: ...
 
 class SegmentChange(_message.Message):
-    __slots__ = ("segment", "kind", "fields", "entering", "leaving", "members_before", "members_after")
+    __slots__ = ("segment", "kind", "fields", "entering", "leaving", "members_before", "members_after", "through")
     SEGMENT_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
@@ -170,6 +170,7 @@ class SegmentChange(_message.Message):
     LEAVING_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_BEFORE_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_AFTER_FIELD_NUMBER: _ClassVar[int]
+    THROUGH_FIELD_NUMBER: _ClassVar[int]
     segment: str
     kind: ChangeKind
     fields: _containers.RepeatedScalarFieldContainer[str]
@@ -177,19 +178,22 @@ class SegmentChange(_message.Message):
     leaving: int
     members_before: int
     members_after: int
-    def __init__(self, segment: _Optional[str] = ..., kind: _Optional[_Union[ChangeKind, str]] = ..., fields: _Optional[_Iterable[str]] = ..., entering: _Optional[int] = ..., leaving: _Optional[int] = ..., members_before: _Optional[int] = ..., members_after: _Optional[int] = ...) -> None: ...
+    through: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, segment: _Optional[str] = ..., kind: _Optional[_Union[ChangeKind, str]] = ..., fields: _Optional[_Iterable[str]] = ..., entering: _Optional[int] = ..., leaving: _Optional[int] = ..., members_before: _Optional[int] = ..., members_after: _Optional[int] = ..., through: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class OtherChange(_message.Message):
-    __slots__ = ("part", "name", "kind", "fields")
+    __slots__ = ("part", "name", "kind", "fields", "through")
     PART_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
+    THROUGH_FIELD_NUMBER: _ClassVar[int]
     part: str
     name: str
     kind: ChangeKind
     fields: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, part: _Optional[str] = ..., name: _Optional[str] = ..., kind: _Optional[_Union[ChangeKind, str]] = ..., fields: _Optional[_Iterable[str]] = ...) -> None: ...
+    through: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, part: _Optional[str] = ..., name: _Optional[str] = ..., kind: _Optional[_Union[ChangeKind, str]] = ..., fields: _Optional[_Iterable[str]] = ..., through: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetCatalogRequest(_message.Message):
     __slots__ = ("version",)

@@ -426,6 +426,23 @@ def test_a_quarantined_strategy_is_named_with_its_reason():
     assert "its plugin is in quarantine: plugin tech: RuntimeError: no licence" in problem.message
 
 
+def test_what_a_missing_strategy_would_bring_makes_no_second_problem(problems):
+    source = """
+        strategies: {tech: }
+        segments:
+          - {id: a, rule: user_agent == "x"}
+          - {id: b, rule: tech.browser == "x"}
+          - {id: c, rule: segments.tech.mobile}
+    """
+    found = problems(source)
+    assert [place for place, _ in found] == ["a.yaml:2 strategies.tech"]
+
+
+def test_excluding_nothing_is_told(problems):
+    found = problems("strategies: {people: }\nexclude: ['poeple/nobody']")
+    assert "nothing to exclude" in found[0][1]
+
+
 def test_endless_problems_are_cut_off(problems):
     rules = "\n".join(f"  - {{id: s{n}, rule: nobody{n}}}" for n in range(700))
     found = problems(f"segments:\n{rules}")
