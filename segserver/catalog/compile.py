@@ -205,7 +205,8 @@ class _Resolver:
             return text
         name = match[1]
         strategy = name.partition(".")[0]
-        if name in self._broken or (strategy in self._source.broken and "." in name):
+        of = name.removeprefix("segments.").partition(".")
+        if name in self._broken or (of[1] and of[0] in self._source.broken):
             return None
         offered = {
             variable_of(segment.id): (segment.id, user)
