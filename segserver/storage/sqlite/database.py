@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from sqlite_utils import Database as Utils
-from sqlite_utils.utils import sqlite3 as sqlite3  # type: ignore[attr-defined]  # the driver that sqlite-utils chose
-
 from segserver.errors import FailedPrecondition, Unavailable
+from segserver.storage.sqlite.library import Utils
+from segserver.storage.sqlite.library import sqlite3 as sqlite3
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
