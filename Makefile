@@ -24,7 +24,7 @@ chaos: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	MYPYPATH=$$(echo $(PLUGINS) | tr ' ' ':') $(BIN)/mypy segserver $(dir $(wildcard plugins/*/segserver_*/__init__.py))
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/python scripts/generate.py --check
