@@ -6,9 +6,12 @@ import datetime as dt
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from segserver.errors import InvalidInput, RuleError
 from segserver.rules import UNKNOWN, Computed, Environment, Rule, compile_python
+from segserver.rules.text import double_text
 
 VARIABLES = {
     "age": "int",
@@ -210,3 +213,9 @@ def test_no_text_of_a_rule_is_run(text: str) -> None:
     )
     assert rule.evaluate({"country": text}) is True
     assert rule.evaluate({"country": "no"}) is False
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_double_is_written_so_that_a_rule_reads_it_back(value: float) -> None:
+    assert Rule(double_text(value)).evaluate({}) == value
+    assert Rule(double_text(value)).checked.type == "double"
