@@ -319,6 +319,8 @@ def verify(
             err=True,
         )
         return
+    if resume and state is None:
+        raise click.UsageError("--resume needs --checkpoint: it goes on from that one")
     from segserver.audit.proof import prove_growth
     from segserver.audit.verify import verified_checkpoint
     from segserver.audit.verify import verify as verify_log

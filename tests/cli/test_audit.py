@@ -114,6 +114,7 @@ async def test_the_log_verifies_and_goes_on_from_there(run, tmp_path, server):
     assert "entries 0 to " in await run("verify", "--key", key, "--checkpoint", state)
     resumed = await run("verify", "--checkpoint", state, "--resume")
     assert "entries 0 to " not in resumed
+    await run("verify", "--resume", code=2)
     server.engine.store.database.connect().execute(
         "UPDATE log_entries SET payload = x'00' WHERE log_index = 2"
     )

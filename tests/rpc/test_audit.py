@@ -200,6 +200,7 @@ async def test_a_replay_tells_a_changed_consent(server):
     client = server.client()
     log_index = await evaluation_of(client, "jo")
     await client.restrict_subject("jo", reason="disputed")
+    assert server.entries()[-1].kind is Kind.SUBJECT_RESTRICTED
     replay = await client.replay_entry(log_index, "jo")
     assert "CONSENT_CHANGED" in replay.changes
     assert replay.differences["people/adults"] == ("member", "withheld")
@@ -237,6 +238,20 @@ class Ages:
             traits=[Trait("adult", "bool", rule="age >= 18")],
             segments=[Segment("ages/adult", rule="ages.adult", purposes=["care"])],
         )
+
+
+class Broken:
+    @hookimpl
+    def segserver_strategies(self):
+        raise RuntimeError("secret")
+
+
+async def test_a_quarantined_plugin_is_in_the_log(tmp_path):
+    async with running(open_engine(tmp_path, {"catalog.yaml": CATALOG}, plugins(Broken()))) as server:
+        await server.engine.record_start()
+        quarantined, started = server.entries()[-2:]
+    assert (quarantined.kind, started.kind) == (Kind.STRATEGY_QUARANTINED, Kind.SERVER_STARTED)
+    assert "RuntimeError" in quarantined.details["why"]
 
 
 async def test_a_proof_shows_the_versions_of_the_strategies(tmp_path):
