@@ -106,7 +106,7 @@ def check_value(field: str, value: object, type_name: str) -> Value:
     """``value`` as a :data:`Value` of the named type, or :class:`InvalidInput` about ``field``.
 
     An int is taken for a double; nothing else is converted. NaN, infinities, int beyond 64 bits, text that is
-    not valid Unicode, naive times and mixed lists are refused. The message never shows the value. """
+    not valid Unicode, naive times and mixed lists are refused. The message never shows the value."""
     checked = _CHECKS[type_name](value)
     if checked is None:
         raise InvalidInput.of(

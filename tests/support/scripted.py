@@ -20,7 +20,7 @@ import segserver.v1.segmentation_service_pb2  # noqa: F401  # registers its desc
 SERVICES = ("SegmentationService", "ProfileService", "CatalogService")
 
 
-class Refusal(Exception):  # noqa: N818  # an answer, seen from the server
+class Refusal(Exception):  # an answer, seen from the server
     """What a scripted method raises to fail a call."""
 
     def __init__(self, code, message="", *, reason="", metadata=None, violations=()):

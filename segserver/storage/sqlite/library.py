@@ -1,7 +1,7 @@
 """sqlite-utils and the driver that it chose, imported without pandas.
 
 sqlite-utils imports pandas where some other package has installed it, to know the types of its columns.
-Nothing here has such columns, and a start would be half a second longer and 60 MB larger for it. """
+Nothing here has such columns, and a start would be half a second longer and 60 MB larger for it."""
 
 import sys
 
