@@ -3,9 +3,8 @@
 Every module of this folder with a function ``rows()`` is one. It returns a list of dictionaries, one for each
 thing measured: ``name``, ``value``, ``unit``, and, where there is something to compare with in the same run,
 ``yardstick`` (its name), ``yardstick_value`` (in the same unit), ``ratio`` (as the module says), ``budget``
-(in words) and ``ok`` (whether the budget is kept). Exit code 1 says that a budget was not kept, or that a
-benchmark failed.
-"""
+(in words) and ``ok`` (whether the budget is kept). Exit code 1 says that a benchmark failed; a budget that is
+not kept is in the table."""
 
 from __future__ import annotations
 
@@ -15,6 +14,7 @@ import importlib
 import json
 import os
 import platform
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -25,6 +25,9 @@ from rich.console import Console
 from rich.table import Table
 
 FOLDER = Path(__file__).resolve().parent
+FAILED = "failed"
+PAGE_TABLE = re.compile(r"<!-- bench -->.*?<!-- /bench -->", re.DOTALL)
+"""Where a page has the table."""
 
 
 def modules() -> list[str]:
@@ -40,7 +43,7 @@ def run(name: str) -> list[dict[str, Any]]:
         rows = importlib.import_module(f"bench.{name}").rows()
     except Exception as error:
         traceback.print_exc()
-        rows = [{"name": "failed", "budget": f"{type(error).__name__}: {error}", "ok": False}]
+        rows = [{"name": FAILED, "budget": f"{type(error).__name__}: {error}", "ok": False}]
     return [{"module": name, **row} for row in rows]
 
 
@@ -77,6 +80,29 @@ def table(rows: list[dict[str, Any]]) -> Table:
     return made
 
 
+def markdown(rows: list[dict[str, Any]]) -> str:
+    """The rows as a table of a page, between the comments that mark its place."""
+    lines = [
+        "| what | measured | yardstick | measured | ratio | budget | kept |",
+        "|---|---:|---|---:|---:|---|---|",
+    ]
+    for row in rows:
+        unit = row.get("unit", "")
+        yardstick = row.get("yardstick_value")
+        cells = [
+            row["name"],
+            f"{number(row.get('value'))} {unit}".strip(),
+            row.get("yardstick") or "",
+            "" if yardstick is None else f"{number(yardstick)} {unit}".strip(),
+            number(row.get("ratio")),
+            str(row.get("budget") or ""),
+            {True: "yes", False: "**no**"}.get(row.get("ok"), ""),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    text = "\n".join(lines)
+    return f"<!-- bench -->\n{text}\n<!-- /bench -->"
+
+
 def main() -> int:
     """Runs the wanted modules, prints the table, writes the JSON."""
     names = modules()
@@ -85,6 +111,7 @@ def main() -> int:
         "modules", nargs="*", metavar="MODULE", help=f"one of {', '.join(names)}; default: all"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here, too")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write the table into this page, too")
     arguments = parser.parse_args()
     if unknown := sorted(set(arguments.modules) - set(names)):
         parser.error(f"no such benchmark: {', '.join(unknown)}")
@@ -95,7 +122,10 @@ def main() -> int:
     Console().print(table(rows))
     if arguments.json:
         arguments.json.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2) + "\n")
-    return 1 if any(row.get("ok") is False for row in rows) else 0
+    if arguments.page:
+        page = arguments.page.read_text(encoding="utf-8")
+        arguments.page.write_text(PAGE_TABLE.sub(lambda _: markdown(rows), page), encoding="utf-8")
+    return 1 if any(row["name"] == FAILED for row in rows) else 0
 
 
 def machine() -> dict[str, Any]:

@@ -8,6 +8,7 @@ can't wrap: their ranges end far below 2**62.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import polars as pl
@@ -119,12 +120,14 @@ def shift(type_name: str, sign: int) -> Callable[[Column, Column], Column]:
 
 def add_double(a: Column, b: Column) -> Column:
     """``double + double``, IEEE 754."""
-    return _double((a, b), a.expr + b.expr, nan=a.infinite and b.infinite)
+    expr = _signed_zero(a.expr + b.expr) if _is_zero(a) or _is_zero(b) else a.expr + b.expr
+    return _double((a, b), expr, nan=a.infinite and b.infinite)
 
 
 def subtract_double(a: Column, b: Column) -> Column:
     """``double - double``, IEEE 754."""
-    return _double((a, b), a.expr - b.expr, nan=a.infinite and b.infinite)
+    expr = _signed_zero(a.expr - b.expr) if _is_zero(a) else a.expr - b.expr
+    return _double((a, b), expr, nan=a.infinite and b.infinite)
 
 
 def multiply_double(a: Column, b: Column) -> Column:
@@ -144,6 +147,17 @@ def divide_double(a: Column, b: Column) -> Column:
 def negate_double(a: Column) -> Column:
     """``-double``."""
     return derived((a,), -a.expr, "double", nan=a.nan, infinite=a.infinite)
+
+
+def _is_zero(a: Column) -> bool:
+    return a.constant and a.value == 0.0 and math.copysign(1.0, a.value) > 0
+
+
+def _signed_zero(expr: pl.Expr) -> pl.Expr:
+    """Zero without a sign. Polars takes ``x + 0.0`` for ``x`` and ``0.0 - x`` for ``-x``, which differ at
+    zero.
+    """
+    return pl.when(expr == 0.0).then(0.0).otherwise(expr)
 
 
 def _double(args: tuple[Column, ...], expr: pl.Expr, *, nan: bool) -> Column:

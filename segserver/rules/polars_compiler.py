@@ -170,7 +170,8 @@ class Compiler:
         first, second = (coerce(within.compile(branch), node.type) for branch in node.args[1:])
         chosen = pl.when(condition.expr).then(first.expr).otherwise(second.expr)
         if condition.nullable:
-            chosen = pl.when(self._missing(condition)).then(None).otherwise(chosen)
+            # Not "null where missing, else chosen": all missing, Polars 2.1 makes one row of that.
+            chosen = pl.when(~self._missing(condition)).then(chosen)
         exact = condition.origins is not None and not (first.nullable or second.nullable)
         return column(
             chosen,

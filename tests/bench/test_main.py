@@ -49,11 +49,26 @@ def test_the_table_and_the_json_have_every_row(bench, tmp_path):
     assert found["machine"]["processors"] >= 1
 
 
-@pytest.mark.parametrize("how", [{"ok": False}, {"broken": True}])
-def test_a_budget_that_is_not_kept_and_a_failure_make_the_exit_code_one(bench, how):
-    done = bench("made_up", **how)
-    assert done.returncode == 1
+def test_a_budget_that_is_not_kept_is_in_the_table(bench):
+    done = bench(ok=False)
+    assert done.returncode == 0
     assert "NO" in done.stdout
+
+
+def test_a_benchmark_that_fails_makes_the_exit_code_one(bench):
+    done = bench(broken=True)
+    assert done.returncode == 1
+    assert "failed" in done.stdout
+
+
+def test_the_table_goes_into_its_place_in_a_page(bench, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- bench -->\nold\n<!-- /bench -->\nafter\n", encoding="utf-8")
+    assert bench("--page", str(page)).returncode == 0
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("before\n<!-- bench -->\n| what |")
+    assert text.endswith("<!-- /bench -->\nafter\n")
+    assert "old" not in text
 
 
 def test_an_unknown_module_is_wrong_usage(bench):
