@@ -54,6 +54,8 @@ VOLATILE = [
     (re.compile(r"\b[0-9a-f]{12}\b"), "<digest>"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00| UTC)?"), "<time>"),
     (re.compile(r"\d+(\.\d+)? ?(ms|s|seconds|rows/s)\b"), "<duration>"),
+    # Counts are released on edges that follow from the installation's key.
+    (re.compile(r"(?:(?:-|\d+0) +){2}(?:-|\d+0) to (?:-|\d+0)$", re.MULTILINE), "<counts>"),
     (re.compile(r"[━╸╺─]{3,}"), "───"),
     (re.compile(r"[ \t]+"), " "),
 ]
