@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cel_oracle import Oracle
 from hypothesis import HealthCheck, settings
+from shared_folders import shared_folder
 
 from segserver.strategies.api import Strategy
 from segserver.strategies.contract import resolve
@@ -24,3 +26,9 @@ def oracle() -> Callable[..., Oracle]:
         return Oracle([resolve(strategy, settings)])
 
     return make
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real customer data beside the project; see its README."""
+    return shared_folder("data")
