@@ -108,8 +108,9 @@ def _measure(folder: Path) -> list[dict[str, Any]]:
             for _ in range(3):  # in turns, so that a change of the machine's mood meets both
                 theirs.append(_rate(folder, bare, request, key))
                 ours.append(_rate(folder, address, request, key))
+            bare_p99_ms = _p99_ms(folder, bare, request, key, rate=int(max(ours) / 2))
+            p99_ms = _p99_ms(folder, address, request, key, rate=int(max(ours) / 2))
         calls, yardstick = max(ours), max(theirs)
-        p99_ms = _p99_ms(folder, address, request, key, rate=int(calls / 2))
     return [
         {
             "name": f"audited, gated evaluation of {SEGMENTS} segments over gRPC",
@@ -125,9 +126,9 @@ def _measure(folder: Path) -> list[dict[str, Any]]:
             "name": "its 99th percentile at half load",
             "value": p99_ms,
             "unit": "ms",
-            "yardstick": "",
-            "yardstick_value": None,
-            "ratio": None,
+            "yardstick": "the no-op at the same rate",
+            "yardstick_value": bare_p99_ms,
+            "ratio": p99_ms / bare_p99_ms,
             "budget": "≤ 5 ms",
             "ok": p99_ms <= 5.0,
         },
