@@ -6,16 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis_profile  # noqa: F401  loads it
 import pytest
 from cel_oracle import Oracle
-from hypothesis import HealthCheck, settings
 from shared_folders import shared_folder
 
 from segserver.strategies.api import Strategy
 from segserver.strategies.contract import resolve
-
-settings.register_profile("plugins", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("plugins")
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis_profile  # noqa: F401  loads it
 import pytest
-from hypothesis import HealthCheck, settings
 from shared_folders import shared_folder
-
-settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("default")
 
 
 @pytest.fixture(scope="session")
