@@ -187,7 +187,12 @@ class Stage:
         self._forks = python_executable == sys.executable  # what is installed meanwhile, a fork would not see
         self._executable = python_executable
         self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("SEGSERVER_")},
+            # Neither settings of somebody's server, nor what makes hypothesis search in another way.
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if name != "CI" and not name.startswith("SEGSERVER_")
+            },
             "COLUMNS": str(WIDTH),
             "GRPC_VERBOSITY": "NONE",  # its own lines hold ports and process ids
             "NO_COLOR": "1",
