@@ -36,7 +36,6 @@ from segserver.errors import IntegrityError
 KEY_BYTES = 32
 SALT_BYTES = 16
 NONCE_BYTES = 12
-TAG_BYTES = 16
 _LABEL = b"segserver/v1/"
 
 
