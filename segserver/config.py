@@ -123,6 +123,11 @@ class Config(_Section):
         return self.data_dir / "dev.key"
 
     @property
+    def start_lock_path(self) -> Path:
+        """What a process holds while it makes keys or tables."""
+        return self.data_dir / "start.lock"
+
+    @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the server."""
         host = self.listen.rpartition(":")[0].strip("[]")

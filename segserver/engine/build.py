@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from segserver import __version__
@@ -12,7 +14,7 @@ from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.catalog import Catalog, read_directory
 from segserver.config import Config
 from segserver.engine.audit import AuditDesk, log_signer
-from segserver.engine.callers import CallerDesk, Callers, hash_key
+from segserver.engine.callers import CallerDesk, Callers, hash_key, new_key
 from segserver.engine.catalogs import Catalogs
 from segserver.engine.compare import Comparer
 from segserver.engine.consent import ConsentDesk
@@ -26,7 +28,7 @@ from segserver.engine.rights import RightsDesk
 from segserver.engine.serving import Serving
 from segserver.engine.store import Store, open_store
 from segserver.engine.upkeep import Upkeep
-from segserver.errors import Conflict, FailedPrecondition, Unavailable
+from segserver.errors import FailedPrecondition, Unavailable
 from segserver.model import Role
 from segserver.privacy.consent import Consents
 from segserver.privacy.gate import Gate
@@ -122,13 +124,10 @@ def build(
     plugins = load(strict=config.strict) if installed is None else installed
     documents = None if config.catalog_dir is None else read_directory(config.catalog_dir)
     provider = choose(config.key_provider, config.keyring_path, plugins.key_providers)
-    keyring = _keyring(config, provider)
-    store = open_store(config)
+    with starting(config):
+        keyring, store = _opened(config, provider, now_us)
     reader, writer = store.reader, store.writer
     try:
-        _check_keys(keyring, reader, writer)
-        if config.dev:
-            _ensure_dev_caller(config, reader, writer, now_us)
         pseudonyms = Pseudonyms(keyring, default_region=config.phone_region)
         vault = Vault(keyring, provider.load)
         keeper = Profiles(vault, Subjects())
@@ -212,15 +211,43 @@ def _privacy(
     return consents, desk
 
 
-def _keyring(config: Config, provider: KeyProvider) -> Keyring:
-    """The keyring; for development, a new one where there is neither keyring nor database."""
+@contextlib.contextmanager
+def starting(config: Config) -> Iterator[None]:
+    """One process at a time makes what a first start makes in a data directory: keys, schema, a caller for
+    development. The lock goes with its process, however that ends.
+
+    Raises :class:`Unavailable` when the data directory can't be made or written."""
     try:
         config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(config.start_lock_path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise Unavailable(
-            f"the data directory {config.data_dir} can't be made: {error.strerror}",
+            f"the data directory {config.data_dir} can't be made or written: {error.strerror}",
             reason="STORE_UNAVAILABLE",
         ) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _opened(config: Config, provider: KeyProvider, now_us: Callable[[], int]) -> tuple[Keyring, Store]:
+    """The keyring and the store that it fits, with a caller for development where that is asked for."""
+    keyring = _keyring(config, provider)
+    store = open_store(config)
+    try:
+        _check_keys(keyring, store.reader, store.writer)
+        if config.dev:
+            _ensure_dev_caller(config, store.reader, store.writer, now_us)
+    except BaseException:
+        store.close()
+        raise
+    return keyring, store
+
+
+def _keyring(config: Config, provider: KeyProvider) -> Keyring:
+    """The keyring; for development, a new one where there is neither keyring nor database."""
     is_file = provider.name == FILE_PROVIDER
     if config.dev and is_file and not config.keyring_path.exists() and not config.database_path.exists():
         provider.create(new_keyring())
@@ -248,18 +275,21 @@ def _ensure_dev_caller(config: Config, reader: Connection, writer: Writer, now_u
             f"--dev makes a caller that may do everything: it needs a loopback address, not {config.listen}",
             reason="DEV_NOT_ON_LOOPBACK",
         )
-    if config.dev_key_path.exists() and callers.find(
-        reader, hash_key(config.dev_key_path.read_text().strip())
-    ):
+    path = config.dev_key_path
+    if path.exists() and callers.find(reader, hash_key(path.read_text().strip())):
         return
-    try:
-        key = CallerDesk(writer, now_us).add(DEV_CALLER, [role.value for role in Role], ["*"])
-    except Conflict as error:
+    if any(row.name == DEV_CALLER for row in callers.listing(reader)):
         raise FailedPrecondition(
-            f"the development caller exists, and its key file {config.dev_key_path} is gone or another's; "
+            f"the development caller exists, and its key file {path} is gone or another's; "
             "restore the file, or take a new data directory",
             reason="DEV_KEY_MISSING",
-        ) from error
-    descriptor = os.open(config.dev_key_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        )
+    key = new_key()
+    # The file comes first: a start that is cut off in between leaves a key without a caller, and the next one
+    # makes another; a caller without its key could never be used.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(key)
+        file.flush()
+        os.fsync(file.fileno())
+    CallerDesk(writer, now_us).add(DEV_CALLER, [role.value for role in Role], ["*"], key=key)

@@ -89,15 +89,21 @@ class CallerDesk:
         self._now_us = now_us
 
     def add(
-        self, name: str, roles: Sequence[str], purposes: Sequence[str], *, days: int | None = None
+        self,
+        name: str,
+        roles: Sequence[str],
+        purposes: Sequence[str],
+        *,
+        days: int | None = None,
+        key: str | None = None,
     ) -> str:
-        """Adds a caller and returns its key, which is kept nowhere. ``days`` is how long the key holds;
-        ``None``: no end.
+        """Adds a caller and returns its key, which is kept nowhere: a new one unless ``key`` is given.
+        ``days`` is how long the key holds; ``None``: no end.
 
         Raises :class:`InvalidInput` for a wrong name, role or purpose, :class:`Conflict` when the name is
         taken."""
         check_caller(name, roles, purposes)
-        key, now_us = new_key(), self._now_us()
+        key, now_us = key or new_key(), self._now_us()
         expires_us = None if days is None else now_us + days * DAY_US
 
         def add(connection: Connection) -> None:

@@ -5,12 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import structlog
 
 from segserver import catalog as catalogs_room
 from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.catalog import Catalog
 from segserver.engine.serving import Serving
-from segserver.errors import Conflict, FailedPrecondition, NotFound
+from segserver.errors import (
+    CatalogError,
+    Conflict,
+    FailedPrecondition,
+    NotFound,
+    Problem,
+    SegserverError,
+    Unavailable,
+)
 from segserver.model import Caller, Category
 from segserver.rules import Environment
 from segserver.rules.cost import measure
@@ -19,8 +31,12 @@ from segserver.storage.sqlite.catalogs import CatalogRow
 from segserver.strategies.host import Host
 from segserver.strategies.manager import Installed
 
+log = structlog.get_logger("segserver.engine")
+
 Documents = Mapping[str, str]
 """A catalog's source: file name to YAML text."""
+
+STRATEGIES_CHANGED = "the installed strategies have changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +58,19 @@ class Published:
     documents: Documents
 
 
+class _Stored(NamedTuple):
+    """What a publication left: the row that serves, and whether it is a new one."""
+
+    row: CatalogRow
+    added: bool
+
+
 class Catalogs:
     """Holds the serving catalog and replaces it in one step, so that an evaluation keeps the one it began
     with.
+
+    ``trouble`` is why the newest catalog does not serve here, for as long as it does not: the one of before
+    serves on.
     """
 
     def __init__(
@@ -64,6 +90,9 @@ class Catalogs:
         self._now_us = now_us
         self._serving: Serving | None = None
         self._publishing = asyncio.Lock()
+        self._refused = 0
+        """The stored version that can't serve here."""
+        self.trouble: SegserverError | None = None
 
     @property
     def serving(self) -> Serving:
@@ -79,6 +108,8 @@ class Catalogs:
         needs: no evaluation waits for that. Raises :class:`CatalogError` with every problem. Takes up to
         seconds: not for the event loop."""
         catalog = catalogs_room.resolve(documents, self._installed, self._host)
+        if not catalog.purposes:
+            raise CatalogError([Problem("no purpose is declared, so that nobody could ask for anything")])
         used = (trait for segment in catalog.segments.values() for trait in segment.code)
         self._host.warm_up(frozenset(used))
         for purpose in catalog.purposes:
@@ -91,22 +122,63 @@ class Catalogs:
 
         Raises :class:`FailedPrecondition` when there is neither, :class:`CatalogError` when what would serve
         has problems."""
+        row, note = catalogs.latest(self._reader), ""
+        if documents is None:
+            if row is None:
+                _ = self.serving  # which says what is missing
+                return
+            documents, note = self.version(row.version).documents, STRATEGIES_CHANGED
+        catalog = self.resolve(documents)
+        if row is None or row.digest != catalog.digest:
+            work, entries = self._publication(catalog, "startup", note)
+            row = self._writer.write_blocking(work, entries).result.row
+        self._serve_now(catalog, row)
+
+    async def refresh(self) -> None:
+        """Serves the newest stored version, where another process has published one: two look-ups in the
+        store, and nothing else while there is none.
+
+        One that can't be compiled here is refused and logged once; the one of before serves on. Raises
+        :class:`Unavailable` when the store can't be read."""
         row = catalogs.latest(self._reader)
-        if documents is not None:
-            catalog = self.resolve(documents)
-            if row is None or row.digest != catalog.digest:
-                store, entry = self._publication(catalog, "startup", "")
-                row = self._writer.write_blocking(store, (entry,)).result
-            self._serving = self._serve(catalog, row)
-        elif row is not None:
-            published = self.version(row.version)
-            catalog = self.resolve(published.documents)
+        if row is None or row.version in (self.serving.row.version, self._refused):
+            return
+        documents = self.version(row.version).documents
+        try:
+            catalog = await asyncio.to_thread(self.resolve, documents)
             if catalog.digest != row.digest:
-                store, entry = self._publication(catalog, "startup", "the installed strategies have changed")
-                row = self._writer.write_blocking(store, (entry,)).result
-            self._serving = self._serve(catalog, row)
-        else:
-            _ = self.serving
+                raise FailedPrecondition(
+                    f"version {row.version} of the catalog was published with other strategies than those "
+                    "installed here: install the same, and restart",
+                    reason="STRATEGIES_DIFFER",
+                )
+        except (CatalogError, FailedPrecondition) as error:
+            self._refused = row.version
+            self._refuse(error)
+            return
+        async with self._publishing:
+            if row.version > self.serving.row.version:
+                self._serve_now(catalog, row)
+                log.info("catalog serves", version=row.version, catalog=row.digest)
+
+    async def reload(self, directory: Path) -> None:
+        """Publishes the catalog of a directory where it differs from the newest; several processes that do so
+        at once make one version of it.
+
+        One that has problems is logged, and the one of before serves on. Raises :class:`Unavailable`."""
+        try:
+            documents = await asyncio.to_thread(catalogs_room.read_directory, directory)
+            catalog = await asyncio.to_thread(self.resolve, documents)
+        except Unavailable:
+            raise
+        except SegserverError as error:
+            self._refuse(error)
+            return
+        async with self._publishing:
+            work, entries = self._publication(catalog, "reload", "")
+            row: CatalogRow = (await self._writer.write(work, entries)).result.row
+            self._serve_now(catalog, row)
+        log.info("catalog serves", version=row.version, catalog=row.digest)
 
     async def publish(
         self,
@@ -126,9 +198,9 @@ class Catalogs:
             _expect(expected_digest, catalogs.latest(self._reader))
             if validate_only:
                 return CatalogRow(0, catalog.digest, self._now_us(), caller.name, note)
-            store, entry = self._publication(catalog, caller.name, note, expected_digest)
-            row: CatalogRow = (await self._writer.write(store, (entry,))).result
-            self._serving = self._serve(catalog, row)
+            work, entries = self._publication(catalog, caller.name, note, expected_digest, anew=True)
+            row: CatalogRow = (await self._writer.write(work, entries)).result.row
+            self._serve_now(catalog, row)
             return row
 
     def version(self, number: int) -> Published:
@@ -163,16 +235,30 @@ class Catalogs:
             ),
         )
 
+    def _serve_now(self, catalog: Catalog, row: CatalogRow) -> None:
+        self._serving = self._serve(catalog, row)
+        self.trouble = None
+
+    def _refuse(self, error: SegserverError) -> None:
+        self.trouble = error
+        log.error("catalog refused", reason=error.reason, problem=error.message)
+
     def _publication(
-        self, catalog: Catalog, publisher: str, note: str, expected_digest: str = ""
-    ) -> tuple[Callable[[Connection], CatalogRow], bytes]:
-        """The work that stores a catalog, and the audit entry that tells of it."""
+        self, catalog: Catalog, publisher: str, note: str, expected_digest: str = "", *, anew: bool = False
+    ) -> tuple[Callable[[Connection], _Stored], Callable[[_Stored], Sequence[bytes]]]:
+        """The work that stores a catalog, and the audit entry that tells of it.
+
+        Unless ``anew``, the newest version is left as it is where it is this catalog already: several
+        workers start, and are told to reload, at once."""
         now_us = self._now_us()
 
-        def store(connection: Connection) -> CatalogRow:
+        def store(connection: Connection) -> _Stored:
             # Another process may have published: only within the transaction is it known what serves.
-            _expect(expected_digest, catalogs.latest(connection))
-            return catalogs.add(
+            latest = catalogs.latest(connection)
+            _expect(expected_digest, latest)
+            if not anew and latest is not None and latest.digest == catalog.digest:
+                return _Stored(latest, added=False)
+            row = catalogs.add(
                 connection,
                 digest=catalog.digest,
                 published_us=now_us,
@@ -180,16 +266,19 @@ class Catalogs:
                 note=note,
                 documents=catalog.documents,
             )
+            return _Stored(row, added=True)
 
         strategies = {strategy.name: strategy.version for strategy in catalog.strategies.values()}
-        entry = Entry(
-            time=timestamp_us(now_us),
-            kind=Kind.CATALOG_PUBLISHED,
-            caller=publisher,
-            catalog=catalog.digest,
-            strategies=strategies,
+        entry = encode(
+            Entry(
+                time=timestamp_us(now_us),
+                kind=Kind.CATALOG_PUBLISHED,
+                caller=publisher,
+                catalog=catalog.digest,
+                strategies=strategies,
+            )
         )
-        return store, encode(entry)
+        return store, lambda stored: (entry,) if stored.added else ()
 
 
 def _expect(digest: str, latest: CatalogRow | None) -> None:

@@ -115,11 +115,13 @@ def check_keyring(keyring: Keyring, recorded: Mapping[str, bytes]) -> None:
 
 
 def create_file(path: Path, keyring: Keyring) -> None:
-    """Writes a new keyring file, 0600. Raises :class:`Conflict` when there is one, :class:`Unavailable` when
-    it can't.
-    """
+    """Writes a new keyring file, 0600, whole or not at all.
+
+    Raises :class:`Conflict` when there is one, :class:`Unavailable` when it can't be written."""
+    fresh = _written_beside(path, keyring)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        os.link(fresh, path)  # unlike a renaming, it never takes the place of another
+        _sync_folder(path)
     except FileExistsError:
         raise Conflict(
             "there is a keyring file already; it is never overwritten: data sealed under it would be lost",
@@ -127,22 +129,15 @@ def create_file(path: Path, keyring: Keyring) -> None:
         ) from None
     except OSError as error:
         raise _unavailable("written", error) from error
-    _write(handle, keyring)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def replace_file(path: Path, keyring: Keyring) -> None:
     """Writes the keyring over the file, atomically: a crash leaves the old one or the new one, whole."""
-    fresh = path.with_name(path.name + ".new")
     try:
-        fresh.unlink(missing_ok=True)
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        _write(handle, keyring)
-        fresh.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _written_beside(path, keyring).replace(path)
+        _sync_folder(path)
     except OSError as error:
         raise _unavailable("written", error) from error
 
@@ -175,14 +170,27 @@ def load_file(path: Path) -> Keyring:
         raise FailedPrecondition("the keyring file is damaged", reason="KEYRING_DAMAGED") from None
 
 
-def _write(handle: int, keyring: Keyring) -> None:
+def _written_beside(path: Path, keyring: Keyring) -> Path:
+    """A file with the keyring, on the disk, beside ``path`` and under another name."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
+        fresh.unlink(missing_ok=True)
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(_encode(keyring))
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
         raise _unavailable("written", error) from error
+    return fresh
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _unavailable(verb: str, error: OSError) -> Unavailable:
