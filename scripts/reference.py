@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -66,8 +67,10 @@ def _settings(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, s
 
 
 def _default(value: Any) -> str:
-    if value is None or value == "":
+    if value is None or value in ("", {}):
         return "none"
+    if isinstance(value, tuple):
+        return code(json.dumps(value))
     if isinstance(value, bool):
         return code(str(value).lower())
     return code(value) if isinstance(value, int | float) else code(f'"{value}"')

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from segserver.errors import InvalidInput, Violation
+from segserver.model import NAME, Role
 
 
 class _Section(BaseModel):
@@ -42,8 +43,135 @@ class Limits(_Section):
     """One profile, encoded."""
     catalog_bytes_max: int = Field(4 * 1024 * 1024, ge=1024)
     """All documents of a catalog."""
+    rule_characters_max: int = Field(65_536, ge=1)
+    """The text of one rule that is asked about."""
     concurrent_calls_max: int = Field(1_024, ge=1)
     """Calls in progress in one worker; one more gets RESOURCE_EXHAUSTED at once."""
+    caller_concurrent_calls_max: int = Field(512, ge=1)
+    """Calls of one caller in progress in one worker."""
+    large_calls_max: int = Field(2, ge=1)
+    """Calls with more than 4 KiB that one worker works on at once; more of them wait for their turn."""
+    in_progress_bytes_max: int = Field(64 * 1024 * 1024, ge=1024)
+    """All requests in progress in one worker, together."""
+    metadata_bytes_max: int = Field(16_384, ge=1024)
+    """The headers of one call, a token among them."""
+    connection_calls_max: int = Field(1_024, ge=1)
+    """Calls in progress on one connection; the client keeps further ones back."""
+    ping_interval_s_min: float = Field(30.0, ge=0)
+    """How often a client may ping while no call is in progress; one that overdoes it loses its connection
+    (GOAWAY).
+    """
+    ping_strikes_max: int = Field(2, ge=1)
+    """How many pings may come too early."""
+    handshake_s_max: float = Field(10.0, gt=0)
+    """How long a connection may take until it is ready for calls, TLS included."""
+    connection_idle_s_max: float = Field(3_600.0, gt=0)
+    """A connection without calls for so long is closed."""
+
+
+class RateSettings(_Section):
+    """How often a caller may call. Each worker counts by itself."""
+
+    calls_per_s: float = Field(10_000.0, gt=0)
+    """Calls a second of one caller on average (token bucket); more get RESOURCE_EXHAUSTED with the time to
+    wait.
+    """
+    burst_s: float = Field(2.0, gt=0)
+    """So many seconds' calls may come at once after a pause."""
+    callers: dict[str, Annotated[float, Field(gt=0)]] = {}
+    """Other rates for some callers, by name, in calls a second."""
+    denial_interval_s: float = Field(60.0, gt=0)
+    """A refused call leaves an audit entry; its repetitions within this time leave one more, with their
+    number.
+    """
+
+
+class TlsSettings(_Section):
+    """Encryption. The files are PEM, and are read again when they change."""
+
+    cert_file: Path | None = None
+    """The server's certificate, followed by those between it and a known authority; without it, no TLS."""
+    key_file: Path | None = None
+    """The certificate's private key, without a passphrase."""
+    client_ca_file: Path | None = None
+    """Authorities whose client certificates are accepted; where it is set, every client needs one (mTLS)."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> TlsSettings:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together")
+        if self.client_ca_file is not None and self.cert_file is None:
+            raise ValueError("client_ca_file needs cert_file and key_file")
+        return self
+
+
+def _https(url: str) -> str:
+    if url and not url.startswith("https://"):
+        raise ValueError("expected an address that begins with https://")
+    return url
+
+
+def _purpose(name: str) -> str:
+    if name != "*" and not NAME.fullmatch(name):
+        raise ValueError("expected the name of a purpose, or *")
+    return name
+
+
+SIGNATURES = frozenset(
+    {
+        *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+        *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
+    }
+)
+"""The algorithms of tokens that can be allowed: those with a public key."""
+
+
+class JwtSettings(_Section):
+    """Tokens (RFC 7519, RFC 8725) of an OpenID Connect provider, or of anybody whose keys are known."""
+
+    issuer: str = ""
+    """Who issues tokens (``iss``); without it, no token is accepted."""
+    audience: str = "segserver"
+    """What a token must name as its audience (``aud``)."""
+    jwks_url: Annotated[str, AfterValidator(_https)] = ""
+    """Where the issuer's keys are; without it, where its discovery document says."""
+    keys_file: Path | None = None
+    """The issuer's public keys as a JWK set (RFC 7517); with it, nothing is fetched."""
+    ca_file: Path | None = None
+    """Authorities to trust when the keys are fetched; without it, the system's."""
+    algorithms: tuple[str, ...] = ("RS256", "PS256", "ES256", "Ed25519", "EdDSA")
+    """The signatures that are accepted."""
+    leeway_s: int = Field(30, ge=0, le=300)
+    """By how much clocks may differ."""
+    refresh_s: float = Field(300.0, gt=0)
+    """How often the keys are fetched again."""
+    stale_s_max: float = Field(3_600.0, gt=0)
+    """How long keys are used when they can't be fetched again; after that, tokens get UNAVAILABLE."""
+    fetch_s_max: float = Field(5.0, gt=0)
+    """How long a fetch may take."""
+    name_claim: str = Field("sub", min_length=1)
+    """The claim that names the caller, who is then called ``jwt:`` and its value."""
+    roles_claim: str = Field("roles", min_length=1)
+    """The claim with the roles: a list, or words in one text; ``a.b`` is ``b`` within ``a``."""
+    roles: dict[str, Role] = {}
+    """What a value of that claim is here: ``segments-read = "evaluator"``. A value that is not here gives
+    nothing.
+    """
+    purposes_claim: str = Field("purposes", min_length=1)
+    """The claim with the purposes, likewise."""
+    purposes: dict[str, Annotated[str, AfterValidator(_purpose)]] = {}
+    """What a value of that claim is here: a purpose, or ``*`` for all."""
+
+    @model_validator(mode="after")
+    def _sound(self) -> JwtSettings:
+        if unknown := sorted(set(self.algorithms) - SIGNATURES):
+            known = ", ".join(sorted(SIGNATURES))
+            raise ValueError(f"algorithms: {', '.join(unknown)} can't be allowed; choose among {known}")
+        if self.issuer and not self.algorithms:
+            raise ValueError("algorithms: allow at least one")
+        if self.issuer and not (self.keys_file or self.jwks_url or self.issuer.startswith("https://")):
+            raise ValueError("the issuer is no https address: say jwks_url or keys_file")
+        return self
 
 
 class ControllerSettings(_Section):
@@ -106,6 +234,9 @@ class Config(_Section):
     controller: ControllerSettings = ControllerSettings()
     upkeep: UpkeepSettings = UpkeepSettings()
     limits: Limits = Limits()
+    rates: RateSettings = RateSettings()
+    tls: TlsSettings = TlsSettings()
+    jwt: JwtSettings = JwtSettings()
 
     @property
     def database_path(self) -> Path:
@@ -189,6 +320,8 @@ def _description(item: Mapping[str, Any]) -> str:
         return f"expected at least {context['ge']}"
     if kind == "greater_than":
         return f"expected more than {context['gt']}"
+    if kind == "enum":
+        return f"expected {context['expected']}"
     if kind == "string_pattern_mismatch":
         return "expected two capital letters, such as DE"
     expected = _EXPECTED.get(kind.partition("_")[0])

@@ -158,12 +158,23 @@ class FailedPrecondition(SegserverError):
 
 class LimitExceeded(SegserverError):
     """The server does as much as it may at once: the same request may pass later. The metadata names the
-    setting and its value.
+    setting and its value, ``retry_after_s`` says when to try again.
 
     A request that is too large by itself is :class:`InvalidInput`, with the reason ``LIMIT_EXCEEDED``.
     """
 
     reason = "RESOURCE_EXHAUSTED"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, reason=reason, metadata=metadata)
+        self.retry_after_s = retry_after_s
 
 
 class Unavailable(SegserverError):

@@ -42,6 +42,15 @@ def test_an_address_that_is_none_is_refused(listen):
         ("data_dir = 3", "data_dir: expected the path of a folder"),
         ('phone_region = "de"', "phone_region: expected two capital letters"),
         ('listen = "127.0.0.1"', "listen: expected HOST:PORT"),
+        ('[tls]\ncert_file = "a.pem"', "tls: cert_file and key_file go together"),
+        ('[tls]\nclient_ca_file = "a.pem"', "tls: client_ca_file needs cert_file and key_file"),
+        ('[jwt]\nalgorithms = ["none"]', "jwt: algorithms: none can't be allowed; choose among"),
+        ('[jwt]\nalgorithms = ["HS256"]', "jwt: algorithms: HS256 can't be allowed; choose among"),
+        ('[jwt]\njwks_url = "http://id.example"', "jwt.jwks_url: expected an address that begins with https"),
+        ('[jwt]\nissuer = "http://id.example"', "jwt: the issuer is no https address"),
+        ('[jwt.roles]\nboss = "boss"', "jwt.roles.boss: expected 'evaluator', 'writer'"),
+        ('[jwt.purposes]\nall = "**"', "jwt.purposes.all: expected the name of a purpose"),
+        ("[rates.callers]\nshop = 0", "rates.callers.shop: expected more than 0"),
     ],
 )
 def test_a_wrong_settings_file_is_told_in_our_words(tmp_path, settings, message):

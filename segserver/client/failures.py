@@ -42,12 +42,15 @@ def error_of(call: grpc.RpcError, address: str) -> errors.SegserverError:
     status = _details(call.trailing_metadata() or ())
     if status is None:
         return _without_details(code, text, address)
-    info, violations = error_details_pb2.ErrorInfo(), []
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    bad = error_details_pb2.BadRequest()
     for detail in status.details:
-        bad = error_details_pb2.BadRequest()
-        if not detail.Unpack(info) and detail.Unpack(bad):
-            violations = [errors.Violation(v.field, v.description) for v in bad.field_violations]
-    return _error(code, status.message or text, info.reason, info.metadata, violations)
+        detail.Unpack(info) or detail.Unpack(retry) or detail.Unpack(bad)
+    violations = [errors.Violation(v.field, v.description) for v in bad.field_violations]
+    error = _error(code, status.message or text, info.reason, info.metadata, violations)
+    if isinstance(error, errors.LimitExceeded) and retry.HasField("retry_delay"):
+        error.retry_after_s = retry.retry_delay.ToMicroseconds() / 1_000_000
+    return error
 
 
 def failure_error(failure: value_pb2.Failure) -> errors.SegserverError:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
 import grpc
 from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 
@@ -72,9 +75,9 @@ def message_of(error: errors.SegserverError) -> str:
 
 
 def details_of(error: errors.SegserverError) -> bytes:
-    """A serialized ``google.rpc.Status`` with an ``ErrorInfo`` and, where fields are wrong, a
-    ``BadRequest``: as many violations as fit into :data:`DETAILS_BYTES_MAX`, and the number of the others in
-    the metadata.
+    """A serialized ``google.rpc.Status`` with an ``ErrorInfo``; a ``RetryInfo`` where the error says when to
+    try again; a ``BadRequest`` where fields are wrong: as many violations as fit into
+    :data:`DETAILS_BYTES_MAX`, and the number of the others in the metadata.
     """
     violations = [
         error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
@@ -97,6 +100,10 @@ def details_of(error: errors.SegserverError) -> bytes:
         metadata[LEFT_OUT] = str(len(error.violations) - kept)
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
     status.details.append(_packed(info))
+    if isinstance(error, errors.LimitExceeded) and error.retry_after_s is not None:
+        delay = Duration()
+        delay.FromMilliseconds(math.ceil(error.retry_after_s * 1_000))
+        status.details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
     if kept:
         status.details.append(_packed(error_details_pb2.BadRequest(field_violations=violations[:kept])))
     serialized: bytes = status.SerializeToString()
@@ -127,7 +134,7 @@ def _short(text: str, characters_max: int = PART_CHARACTERS_MAX) -> str:
     return text.encode(errors="replace").decode()
 
 
-def _packed(message: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest) -> Any:
+def _packed(message: Message) -> Any:
     packed = Any()
     packed.Pack(message)
     return packed

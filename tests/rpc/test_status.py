@@ -60,6 +60,14 @@ def test_details_hold_the_reason_the_metadata_and_the_fields():
     assert status.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
 
 
+def test_a_limit_says_when_to_try_again():
+    status = Status.FromString(details_of(errors.LimitExceeded("too often", retry_after_s=0.0401)))
+    retry = error_details_pb2.RetryInfo()
+    assert status.details[1].Unpack(retry)
+    assert retry.retry_delay.ToMilliseconds() == 41
+    assert len(Status.FromString(details_of(errors.LimitExceeded("full"))).details) == 1
+
+
 def test_a_part_of_a_batch_fails_in_the_same_terms():
     failure = failure_of(errors.NotFound("no such thing", reason="THING_NOT_FOUND", near=["thong"]))
     assert (failure.code, failure.reason) == (grpc.StatusCode.NOT_FOUND.value[0], "THING_NOT_FOUND")
