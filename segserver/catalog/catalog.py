@@ -11,6 +11,8 @@ from typing import Any, Generic, TypeVar
 from segserver.catalog.graph import closure
 from segserver.catalog.names import close_to
 from segserver.errors import NotFound
+from segserver.events import definitions as nouns
+from segserver.events.program import ComputedProgram
 from segserver.model import Category, TypeName
 from segserver.privacy.policy import Policy, Purpose
 from segserver.rules import Checked
@@ -34,6 +36,59 @@ class Attribute:
     values: tuple[str, ...]
     owners: tuple[str, ...]
     """``catalog`` and the strategies that declare it."""
+
+    @property
+    def categories(self) -> frozenset[Category]:
+        """Its category, as a label has it."""
+        return frozenset({self.category})
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that subjects do."""
+
+    name: str
+    category: Category
+    title: str
+    purposes: frozenset[str]
+    """The purposes that may know that it happened, and when."""
+    definition: nouns.Event
+    """With its properties."""
+    owners: tuple[str, ...]
+    """``catalog`` and the strategies that declare it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """An attribute that is an aggregate of events over a window."""
+
+    name: str
+    type: TypeName
+    category: Category
+    title: str
+    purposes: frozenset[str]
+    """The purposes that may see it: those that its own category and everything it is computed from permit."""
+    sources: frozenset[Category]
+    """The categories of what it is computed from."""
+    definition: nouns.ComputedAttribute
+    owners: tuple[str, ...]
+    """``catalog`` and the strategies that declare it."""
+
+    @property
+    def categories(self) -> frozenset[Category]:
+        """Its own category and those of its sources."""
+        return self.sources | {self.category}
+
+
+@dataclass(frozen=True, slots=True)
+class Behavior:
+    """The events and computed attributes of a catalog, and what computes them."""
+
+    events: Mapping[str, Event]
+    computed: Mapping[str, Computed]
+    program: ComputedProgram
+    time_zone: str
+    """The attribute that tells a subject's time zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +168,7 @@ class Program:
 
     purpose: str
     inputs: tuple[str, ...]
-    """The attributes, sorted: the parameters of ``python`` in this order."""
+    """The attributes, computed ones among them, sorted: the parameters of ``python`` in this order."""
     segments: tuple[str, ...]
     """The segment ids, sorted: the results of ``python`` in this order."""
     python: PythonProgram
@@ -157,6 +212,7 @@ class Catalog:
         digest: str,
         documents: Mapping[str, str],
         attributes: Mapping[str, Attribute],
+        behavior: Behavior,
         purposes: Mapping[str, Purpose],
         strategies: Mapping[str, Strategy],
         traits: Mapping[str, Trait],
@@ -169,6 +225,14 @@ class Catalog:
         self.documents = MappingProxyType(dict(documents))
         """Normalized YAML (file name → text) that resolves to this catalog again."""
         self.attributes = _sorted(attributes)
+        self.behavior = behavior
+        self.events = behavior.events
+        self.computed = behavior.computed
+        self.input_types: Mapping[str, TypeName] = MappingProxyType(
+            {name: attribute.type for name, attribute in self.attributes.items()}
+            | {name: computed.type for name, computed in self.computed.items()}
+        )
+        """Everything that a program can read: attributes and computed attributes, each with its type."""
         self.purposes = _sorted(purposes)
         self.strategies = _sorted(strategies)
         self.traits = _sorted(traits)
@@ -240,7 +304,7 @@ class Catalog:
 
     def _bulk(self, purpose: str) -> Bulk:
         segments, inputs, steps = self._parts(purpose)
-        types = {name: self.attributes[name].type for name in inputs}
+        types = {name: self.input_types[name] for name in inputs}
         outputs = tuple(segment.variable for segment in segments)
         polars = compile_polars(steps, types, outputs, self.steps.origins)
         return Bulk(purpose, inputs, tuple(segment.id for segment in segments), polars)

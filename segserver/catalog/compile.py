@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from segserver.catalog import used
-from segserver.catalog.catalog import Catalog, Segment, Steps, Strategy, Trait
+from segserver.catalog.behavior import behavior
+from segserver.catalog.catalog import Attribute, Catalog, Computed, Segment, Steps, Strategy, Trait
 from segserver.catalog.digest import digest
 from segserver.catalog.documents import documents
 from segserver.catalog.drafts import Draft, drafts
@@ -26,7 +27,8 @@ from segserver.errors import CatalogError, Conflict, InvalidInput, Problem, Rule
 from segserver.model import TypeName
 from segserver.rules import Checked, Environment
 from segserver.rules.cost import Size, measure
-from segserver.rules.program import Computed, Step
+from segserver.rules.program import Computed as ComputedStep
+from segserver.rules.program import Step
 from segserver.strategies import api, groups
 from segserver.strategies.contract import variable_of
 from segserver.strategies.host import Host
@@ -81,7 +83,11 @@ class _Resolver:
         self._used = used.strategies(source, installed, self._problems)
         self._purposes = used.purposes(source)
         self._attributes = used.attributes(source, self._used, self._purposes, self._problems)
-        self._policy = policy(source, self._purposes, self._attributes, self._problems)
+        functions = tuple(host.function(f.function) for f in installed.functions)
+        self._behavior = behavior(
+            source, self._used, self._purposes, self._attributes, functions, self._problems
+        )
+        self._policy = policy(source, self._purposes, self._attributes, self._behavior, self._problems)
         self._drafts = drafts(source, self._used, self._problems)
         self._traits = {
             f"{name}.{trait.name}": _Code(f"{name}.{trait.name}", trait, user)
@@ -103,7 +109,8 @@ class _Resolver:
         ordered, cycles = order(reads)
         self._problems.extend(self._cycle(cycle) for cycle in cycles)
         self._measure(ordered)
-        labelling = Labelling(self._attributes, self._purposes, self._source.broken, self._problems)
+        inputs: dict[str, Attribute | Computed] = {**self._attributes, **self._behavior.computed}
+        labelling = Labelling(inputs, self._purposes, self._source.broken, self._problems)
         labels = labelling.run(
             ordered, reads, {n: c.problem for n, c in self._traits.items()}, self._claims()
         )
@@ -117,10 +124,18 @@ class _Resolver:
         functions = {f.name: f"{f.function.signature} of {f.origin}" for f in self._installed.functions}
         return Catalog(
             digest=digest(
-                self._attributes, self._purposes, self._policy, strategies, traits, segments, functions
+                self._attributes,
+                self._behavior,
+                self._purposes,
+                self._policy,
+                strategies,
+                traits,
+                segments,
+                functions,
             ),
             documents=documents(self._source, segments),
             attributes=self._attributes,
+            behavior=self._behavior,
             purposes=self._purposes,
             strategies=strategies,
             traits=traits,
@@ -135,6 +150,7 @@ class _Resolver:
 
     def _all_variables(self) -> dict[str, TypeName]:
         variables: dict[str, TypeName] = {name: a.type for name, a in self._attributes.items()}
+        variables |= {name: computed.type for name, computed in self._behavior.computed.items()}
         variables |= {name: code.trait.type for name, code in self._traits.items()}
         return variables | {draft.variable: "bool" for draft in self._drafts.values()}
 
@@ -248,6 +264,7 @@ class _Resolver:
     def _steps(self) -> dict[str, Step]:
         """Every trait and segment that has a meaning, groups compiled in."""
         types = {name: attribute.type for name, attribute in self._attributes.items()}
+        types |= {name: computed.type for name, computed in self._behavior.computed.items()}
         steps: dict[str, Step] = {}
         for name, code in self._traits.items():
             if not code.trait.rule and all(read in types for read in code.trait.reads):
@@ -255,10 +272,10 @@ class _Resolver:
         grouped = {draft.variable for members in self._members.values() for draft in members}
         for name, checked in self._checked.items():
             if name not in grouped:
-                steps[name] = Computed(name, checked)
+                steps[name] = ComputedStep(name, checked)
         for members in self._members.values():
             rules = [(d.variable, self._checked[d.variable]) for d in members if d.variable in self._checked]
-            steps |= {name: Computed(name, checked) for name, checked in groups.steps(rules)}
+            steps |= {name: ComputedStep(name, checked) for name, checked in groups.steps(rules)}
         return steps
 
     def _cycle(self, cycle: list[str]) -> Problem:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
+from segserver.events.definitions import Aggregate, Comparison
 from segserver.model import Category, LegalBasis, TypeName
 from segserver.privacy.records import JURISDICTION
 from segserver.strategies.contract import MINIMUM_AUDIENCE_FLOOR, is_name, is_segment_id
@@ -74,6 +75,8 @@ Duration = Annotated[StrictStr, AfterValidator(_duration)]
 Jurisdiction = Annotated[StrictStr, AfterValidator(_jurisdiction)]
 Texts = tuple[StrictStr, ...]
 Title = Annotated[StrictStr, Field(max_length=200)]
+Condition = Annotated[StrictStr, Field(max_length=20_000)]
+PropertyType: TypeAlias = Literal["bool", "int", "double", "string", "timestamp"]
 
 
 class _Definition(BaseModel):
@@ -91,6 +94,50 @@ class AttributeDefinition(_Definition):
     """Narrows the purposes that its category allows."""
     values: Texts = ()
     """For a string or a list of string: the values allowed."""
+
+
+class PropertyDefinition(_Definition):
+    """A typed fact of an event; see :class:`segserver.events.definitions.Property`."""
+
+    type: PropertyType
+    category: Category
+    title: Title = ""
+    values: Texts = ()
+    """For a string: the values allowed."""
+
+
+class EventDefinition(_Definition):
+    """Something that subjects do. One that a strategy declares too may narrow it and add properties."""
+
+    category: Category
+    properties: Mapping[Name, PropertyDefinition] = {}
+    title: Title = ""
+    purposes: Names | None = None
+    """Narrows the purposes that its categories allow."""
+
+
+class ComputedDefinition(_Definition):
+    """An attribute that is an aggregate of events over a window; see
+    :class:`segserver.events.definitions.ComputedAttribute`.
+    """
+
+    event: Name
+    aggregate: Aggregate
+    window: StrictStr
+    category: Category
+    where: Condition = ""
+    of: StrictStr = ""
+    weight: StrictStr = ""
+    top: Annotated[StrictInt, Field(ge=0, le=100)] = 0
+    then: StrictStr = ""
+    then_where: Condition = ""
+    within: StrictStr = ""
+    time_zone: StrictStr = "UTC"
+    versus: StrictStr = ""
+    comparison: Comparison = "difference"
+    purposes: Names | None = None
+    """Narrows the purposes that the event, its properties and the category allow."""
+    title: Title = ""
 
 
 class PurposeDefinition(_Definition):
@@ -136,6 +183,8 @@ class PolicyDefinition(_Definition):
     """The timestamp that tells a person's age."""
     age: Name = "age"
     """The number of years, where there is no birth date."""
+    time_zone: Name = "time_zone"
+    """The string that tells a person's time zone by its name in the IANA database, like Europe/Berlin."""
 
 
 class SegmentDefinition(_Definition):

@@ -11,10 +11,16 @@ from segserver.catalog.catalog import Catalog
 from segserver.strategies import groups
 
 Kind: TypeAlias = Literal["added", "removed", "changed"]
-Part: TypeAlias = Literal["attribute", "policy", "purpose", "strategy", "trait", "segment"]
+Part: TypeAlias = Literal[
+    "attribute", "computed", "event", "policy", "purpose", "strategy", "trait", "segment"
+]
 T = TypeVar("T")
 
-MEANING = ("rule", "type", "inputs", "version", "distribution", "settings")
+_COMPUTED = (
+    *("event", "aggregate", "window", "where", "of", "weight", "top", "then", "then_where", "within"),
+    *("time_zone", "versus", "comparison"),
+)
+MEANING = ("rule", "type", "inputs", "version", "distribution", "settings", *_COMPUTED)
 """The fields that shape the value of a trait or a segment, of itself or through a dependency."""
 
 
@@ -48,6 +54,8 @@ def diff(old: Catalog, new: Catalog) -> Difference:
     """What changes when ``new`` takes the place of ``old``."""
     others = [
         *_changes("attribute", old.attributes, new.attributes, digest.attribute_fields),
+        *_changes("computed", old.computed, new.computed, digest.computed_fields),
+        *_changes("event", old.events, new.events, digest.event_fields),
         *_changes(
             "policy", digest.policy_parts(old.policy), digest.policy_parts(new.policy), lambda part: part
         ),

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from segserver.catalog.catalog import Attribute, Segment, Strategy, Trait
+from segserver.catalog.catalog import Attribute, Behavior, Computed, Event, Segment, Strategy, Trait
 from segserver.model import Category
 from segserver.privacy.policy import Policy, Purpose, Regime
 
@@ -35,6 +35,7 @@ def canonical(rule: str) -> str:
 
 def digest(
     attributes: Mapping[str, Attribute],
+    behavior: Behavior,
     purposes: Mapping[str, Purpose],
     policy: Policy,
     strategies: Mapping[str, Strategy],
@@ -48,10 +49,15 @@ def digest(
     a rule.
     """
     rules = [trait.rule for trait in traits.values()] + [segment.rule for segment in segments.values()]
+    for computed in behavior.computed.values():
+        rules += [computed.definition.where, computed.definition.then_where]
     words = {word for rule in rules for word in canonical(rule).split(" ")}
     content = {
         "format": FORMAT,
         "attributes": {name: attribute_fields(a) for name, a in attributes.items()},
+        "events": {name: event_fields(e) for name, e in behavior.events.items()},
+        "computed": {name: computed_fields(c) for name, c in behavior.computed.items()},
+        "time_zone": behavior.time_zone,
         "purposes": {name: purpose_fields(p) for name, p in purposes.items()},
         "policy": policy_parts(policy),
         "strategies": {name: strategy_fields(s) for name, s in strategies.items()},
@@ -71,6 +77,49 @@ def attribute_fields(attribute: Attribute) -> dict[str, Any]:
         "title": attribute.title,
         "purposes": sorted(attribute.purposes),
         "values": sorted(attribute.values),
+    }
+
+
+def event_fields(event: Event) -> dict[str, Any]:
+    """What an event is, as JSON values."""
+    return {
+        "category": event.category,
+        "title": event.title,
+        "purposes": sorted(event.purposes),
+        "properties": {
+            name: {
+                "type": prop.type,
+                "category": Category(prop.category),
+                "title": prop.title,
+                "values": sorted(prop.values),
+            }
+            for name, prop in sorted(event.definition.properties.items())
+        },
+    }
+
+
+def computed_fields(computed: Computed) -> dict[str, Any]:
+    """What a computed attribute is, as JSON values."""
+    definition = computed.definition
+    return {
+        "type": computed.type,
+        "category": computed.category,
+        "title": computed.title,
+        "purposes": sorted(computed.purposes),
+        "sources": sorted(computed.sources),
+        "event": definition.event,
+        "aggregate": definition.aggregate,
+        "window": definition.window,
+        "where": canonical(definition.where),
+        "of": definition.of,
+        "weight": definition.weight,
+        "top": definition.top,
+        "then": definition.then,
+        "then_where": canonical(definition.then_where),
+        "within": definition.within,
+        "time_zone": definition.time_zone,
+        "versus": definition.versus,
+        "comparison": definition.comparison if definition.versus else "",
     }
 
 

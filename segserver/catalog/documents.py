@@ -40,6 +40,10 @@ def documents(source: Source, segments: Mapping[str, Segment]) -> dict[str, str]
         "attributes.yaml": {
             "attributes": {name: _fields(d.value) for name, d in sorted(source.attributes.items())}
         },
+        "events.yaml": {
+            "events": {name: _fields(d.value) for name, d in sorted(source.events.items())},
+            "computed": {name: _fields(d.value) for name, d in sorted(source.computed.items())},
+        },
         "strategies.yaml": {
             "strategies": {name: d.value for name, d in sorted(source.strategies.items())},
             "include": ready_made,

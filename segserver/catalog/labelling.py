@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from segserver.catalog import labels
-from segserver.catalog.catalog import Attribute
+from segserver.catalog.catalog import Attribute, Computed
 from segserver.catalog.drafts import Draft
 from segserver.catalog.graph import Reads, path
 from segserver.catalog.labels import Label
@@ -26,7 +26,7 @@ class Labelling:
 
     def __init__(
         self,
-        attributes: Mapping[str, Attribute],
+        attributes: Mapping[str, Attribute | Computed],
         purposes: Mapping[str, Purpose],
         broken: Iterable[str],
         problems: list[Problem],
@@ -38,7 +38,7 @@ class Labelling:
         categories = {name: purpose.categories for name, purpose in purposes.items()}
         self._special = labels.permits(categories, Category.SPECIAL)
         self._labels = {
-            name: labels.attribute(name, a.category, a.purposes) for name, a in attributes.items()
+            name: labels.attribute(name, a.categories, a.purposes) for name, a in attributes.items()
         }
         self._attributes = frozenset(attributes)
         self._adds: set[str] = set()
@@ -146,8 +146,7 @@ class Labelling:
         way = path(self._reads, name, source)
         end = way[-1]
         if end in self._attributes:
-            (category,) = self._labels[end].categories
-            what = f"attribute {end} ({category})"
+            what = f"attribute {end} ({', '.join(sorted(self._labels[end].categories))})"
         else:
             what = self._shown(end) + (" (special)" if end in self._adds else "")
         return f"{what}: {self._way(way)}"

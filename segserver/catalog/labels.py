@@ -22,9 +22,9 @@ class Label:
     """The code traits it depends on, directly or not, and itself if it is one."""
 
 
-def attribute(name: str, category: Category, purposes: Iterable[str]) -> Label:
+def attribute(name: str, categories: Iterable[Category], purposes: Iterable[str]) -> Label:
     """The label of an attribute itself."""
-    return Label(frozenset({category}), frozenset(purposes), frozenset({name}), frozenset())
+    return Label(frozenset(categories), frozenset(purposes), frozenset({name}), frozenset())
 
 
 def join(labels: Collection[Label], purposes: frozenset[str]) -> Label:

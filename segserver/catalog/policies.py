@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from segserver.catalog.catalog import Attribute
+from segserver.catalog.catalog import Attribute, Behavior
 from segserver.catalog.definitions import PolicyDefinition, RegimeDefinition, duration_us
 from segserver.catalog.names import near
 from segserver.catalog.source import Source
@@ -24,14 +24,18 @@ def policy(
     source: Source,
     purposes: Mapping[str, Purpose],
     attributes: Mapping[str, Attribute],
+    behavior: Behavior,
     problems: list[Problem],
 ) -> Policy:
-    """The policy of a catalog, with its purposes and labels."""
+    """The policy of a catalog, with its purposes and the labels of attributes and computed attributes."""
     problems.extend(_age_problems(source, attributes))
     given = _NO_POLICY if source.policy is None else source.policy.value
     return Policy(
         purposes=dict(sorted(purposes.items())),
-        labels={name: Label(a.category, a.purposes) for name, a in sorted(attributes.items())},
+        labels={
+            **{name: Label(a.category, a.purposes) for name, a in sorted(attributes.items())},
+            **{name: Label(c.category, c.purposes, c.sources) for name, c in behavior.computed.items()},
+        },
         regimes={**REGIMES, **{key: regime(key, changes) for key, changes in sorted(given.regimes.items())}},
         deny_unknown_age=given.deny_unknown_age,
         birth_date_attribute=given.birth_date,

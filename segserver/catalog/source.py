@@ -12,8 +12,11 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from segserver.catalog.definitions import (
     AttributeDefinition,
+    ComputedDefinition,
+    EventDefinition,
     Name,
     PolicyDefinition,
+    PropertyDefinition,
     PurposeDefinition,
     RegimeDefinition,
     SegmentDefinition,
@@ -25,6 +28,7 @@ from segserver.errors import CatalogError, InvalidInput, NotFound, Problem
 FILES_MAX = 1_000
 
 T = TypeVar("T")
+_Model = TypeVar("_Model", bound=BaseModel)
 _Key = tuple[str | int, ...]
 
 
@@ -54,6 +58,8 @@ class Source:
 
     texts: Mapping[str, str]
     attributes: dict[str, Defined[AttributeDefinition]] = field(default_factory=dict)
+    events: dict[str, Defined[EventDefinition]] = field(default_factory=dict)
+    computed: dict[str, Defined[ComputedDefinition]] = field(default_factory=dict)
     purposes: dict[str, Defined[PurposeDefinition]] = field(default_factory=dict)
     strategies: dict[str, Defined[dict[str, Any]]] = field(default_factory=dict)
     include: list[Defined[str]] = field(default_factory=list)
@@ -144,8 +150,10 @@ class _File:
 
     def read(self, top: Node) -> None:
         sections: dict[str, Callable[[str, Node], None]] = {
-            "attributes": self._attributes,
-            "purposes": self._purposes,
+            "attributes": self._models(AttributeDefinition, self._source.attributes),
+            "events": self._models(EventDefinition, self._source.events),
+            "computed": self._models(ComputedDefinition, self._source.computed),
+            "purposes": self._models(PurposeDefinition, self._source.purposes),
             "strategies": self._strategies,
             "include": self._patterns,
             "exclude": self._patterns,
@@ -162,15 +170,15 @@ class _File:
                 message = f"unknown key; a file has {', '.join(sections)}{near(key, sections)}"
                 self._problem(message, top.key_lines[key], key)
 
-    def _attributes(self, section: str, node: Node) -> None:
-        for name, entry, line in self._named(section, node, self._source.attributes):
-            if (value := self._model(AttributeDefinition, section, name, entry, line)) is not None:
-                self._source.attributes[name] = self._defined(value, section, name, entry, line)
+    def _models(self, model: type[_Model], known: dict[str, Defined[_Model]]) -> Callable[[str, Node], None]:
+        """What reads a section that maps names to definitions of one kind."""
 
-    def _purposes(self, section: str, node: Node) -> None:
-        for name, entry, line in self._named(section, node, self._source.purposes):
-            if (value := self._model(PurposeDefinition, section, name, entry, line)) is not None:
-                self._source.purposes[name] = self._defined(value, section, name, entry, line)
+        def read(section: str, node: Node) -> None:
+            for name, entry, line in self._named(section, node, known):
+                if (value := self._model(model, section, name, entry, line)) is not None:
+                    known[name] = self._defined(value, section, name, entry, line)
+
+        return read
 
     def _strategies(self, section: str, node: Node) -> None:
         for name, entry, line in self._named(section, node, self._source.strategies):
@@ -265,11 +273,10 @@ class _File:
         self._source.problems.append(Problem(message, self._file, line, ".".join(filter(None, path))))
 
 
-_Model = TypeVar("_Model", bound=BaseModel)
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
-_NESTED: Mapping[str, type[BaseModel]] = {"regimes": RegimeDefinition}
+_NESTED: Mapping[str, type[BaseModel]] = {"regimes": RegimeDefinition, "properties": PropertyDefinition}
 
 
 def _message(error: Any, model: type[BaseModel] | None) -> str:

@@ -69,49 +69,50 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ComputedAttribute:
-    """An attribute that is an aggregate of one event over a window. Rules read it by its name, like any other.
+    """An attribute that is an aggregate of events over a window. Rules read it by its name, like any other.
 
-    What each aggregate gives, over the events of the window for which ``where`` holds, in the order of their
-    times:
+    What each aggregate gives, over the events of the window for which ``where`` holds, in the order of time:
 
-    ========================  =====================  ============  =================================================
-    aggregate                 ``of``                 type          value
-    ========================  =====================  ============  =================================================
-    count                                            int           how many
-    sum                       int or double          that          their sum; a double's to a millionth
-    average                   int or double          double        their sum by their number
-    minimum, maximum          int, double, timestamp that          the least, the greatest
-    first, last               any, or left out       that, or      of the first or last event that has it; left out:
-                                                     timestamp     when that was
-    distinct                  any but double         int           how many different values
-    most_frequent             string                 string, or    the value that occurs most (or has the greatest
-                                                     list(string)  sum of ``weight``); equal ones in order of the
-                                                                   alphabet; with ``top``, so many of them
-    time_since_last, _first                          double        days from it until now
-    median_gap                                       double        days: the median time between one and the next,
-                                                                   of the latest :data:`GAPS_MAX` gaps
-    exists, absent                                   bool          whether there is one, or none
-    sequence                                         bool          whether an event ``then`` follows one of them, at
-                                                                   the same time or at most ``within`` later, both
-                                                                   in the window
-    rate                                             double        how many a day of the window
-    ========================  =====================  ============  =================================================
+    ================  ========================  ============  ==============================================
+    aggregate         ``of``                    type          value
+    ================  ========================  ============  ==============================================
+    count                                       int           how many
+    sum               int or double             that          their sum; a double's to a millionth
+    average           int or double             double        their sum by their number
+    minimum, maximum  int, double, timestamp    that          the least, the greatest
+    first, last       any, or left out          that, or      of the first or last event that has it; left
+                                                timestamp     out: when that was
+    distinct          any but double            int           how many different values
+    most_frequent     string                    string, or    the value that occurs most (or has the
+                                                list(string)  greatest sum of ``weight``); equal ones in
+                                                              alphabetical order; with ``top``, so many
+    time_since_last,                            double        days from it until now
+    time_since_first
+    median_gap                                  double        days: the median time from one to the next,
+                                                              of the latest :data:`GAPS_MAX` gaps
+    exists, absent                              bool          whether there is one, or none
+    sequence                                    bool          whether an event ``then`` follows one of
+                                                              them, at the same time or at most ``within``
+                                                              later, both in the window
+    rate                                        double        how many a day of the window
+    ================  ========================  ============  ==============================================
 
-    Without events in the window, count, sum, distinct and rate are 0, ``exists`` and ``sequence`` are false,
-    ``absent`` is true, a ``top`` list is empty, and everything else has no value. A sum beyond 64 bits has none
-    either. An event that lacks the property of a condition does not fulfil it; one that lacks ``of`` (or
+    Without events in the window, count, sum, distinct and rate are 0, ``exists`` and ``sequence`` are
+    false, ``absent`` is true, a ``top`` list is empty, and everything else has no value. A sum beyond 64
+    bits has none either. An event that lacks the property of a condition does not fulfil it; one that lacks ``of`` (or
     ``weight``) is left out of what is taken of it.
 
     ``window`` is a text:
 
-    * ``90d``, ``36h``, ``15m``: ``(now − 90 days, now]``; ``30d before 30d``: ``(now − 60 days, now − 30 days]``;
+    * ``90d``, ``36h``, ``15m``: ``(now - 90 days, now]``; ``30d before 30d``: ``(now - 60 days, now - 30
+      days]``;
     * ``today``, ``yesterday``, ``this_week`` (from Monday, ISO 8601), ``last_week``, ``this_month``,
       ``last_month``, ``this_quarter``, ``last_quarter``, ``this_year``, ``last_year``,
       ``same_month_last_year``, ``same_quarter_last_year``: of the calendar in ``time_zone``, from their first
       instant up to the first of the next, and never beyond now;
     * ``since <event>``: later than the subject's last event of that name, or all time if there was none;
-    * ``session 30m``: the current session: the events up to now with less than 30 minutes from one to the next,
-      the last of them less than 30 minutes ago;
+    * ``session 30m``: the current session: the events up to now with less than 30 minutes from one to the
+      next, the last of them less than 30 minutes ago;
     * ``all``: everything up to now.
 
     With ``versus``, a second window, the value is the ``comparison`` of the two: their difference, or their
@@ -129,7 +130,9 @@ class ComputedAttribute:
     of: str = ""
     """The property that is aggregated."""
     weight: str = ""
-    """For most_frequent: the int or double property whose sum ranks a value, in place of the number of events."""
+    """For most_frequent: the int or double property whose sum ranks a value, in place of the number of
+    events.
+    """
     top: int = 0
     """For most_frequent: how many values; 0 gives the one."""
     then: str = ""
@@ -148,4 +151,4 @@ class ComputedAttribute:
 
 
 GAPS_MAX = 1_000
-"""So many gaps, the latest, make a median: a subject with a million events is answered as fast as any other."""
+"""So many gaps, the latest, make a median: a subject with a million events is answered as fast as any."""

@@ -306,12 +306,13 @@ def _withholds(purpose: Purpose | None, label: Label, situation: Situation, regi
     """Why an attribute of this label may not be seen for a purpose that may go on."""
     if purpose is None or (label.purposes is not None and purpose.name not in label.purposes):
         return Reason.ATTRIBUTE_NOT_FOR_PURPOSE
-    if label.category not in purpose.categories:
+    categories = label.categories
+    if not categories <= purpose.categories:
         return Reason.CATEGORY_NOT_PERMITTED
-    if situation.limited and label.category in regime.sensitive:
+    if situation.limited and not regime.sensitive.isdisjoint(categories):
         return Reason.SENSITIVE_LIMITED
     if (
-        label.category is Category.SPECIAL
+        Category.SPECIAL in categories
         and regime.special_needs_explicit_consent
         and situation.consent is not Consent.EXPLICIT
         and not purpose.special_condition

@@ -45,6 +45,13 @@ class Label:
     category: Category
     purposes: frozenset[str] | None = None
     """``None`` leaves the purposes that extend to the category."""
+    sources: frozenset[Category] = frozenset()
+    """The categories of what it is computed from, where it is."""
+
+    @property
+    def categories(self) -> frozenset[Category]:
+        """Its own category and those of its sources: it is seen where all of them may be."""
+        return self.sources | {self.category}
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,8 @@ def _activity(policy: Policy, purpose: Purpose, sources: Sources) -> dict[str, A
     attributes = sorted(
         name
         for name, label in policy.labels.items()
-        if label.category in purpose.categories and (label.purposes is None or purpose.name in label.purposes)
+        if label.categories <= purpose.categories
+        and (label.purposes is None or purpose.name in label.purposes)
     )
     return {
         "purpose": purpose.name,

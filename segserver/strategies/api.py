@@ -23,13 +23,25 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from segserver.events.definitions import ComputedAttribute, Event, Property
 from segserver.model import Category, TypeName, Value
 from segserver.rules.functions import Function
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["API_VERSION", "Attribute", "Function", "Segment", "Settings", "Strategy", "Trait"]
+__all__ = [
+    "API_VERSION",
+    "Attribute",
+    "ComputedAttribute",
+    "Event",
+    "Function",
+    "Property",
+    "Segment",
+    "Settings",
+    "Strategy",
+    "Trait",
+]
 
 API_VERSION = 1
 """The version of this contract. A strategy made for another one is quarantined."""
@@ -130,10 +142,13 @@ class Strategy:
     """One way of looking at customers: attributes that it reads, traits that it derives, segments that it
     offers.
 
-    ``traits`` and ``segments`` are sequences, or functions of the resolved settings where bands and
-    thresholds shape them. ``check`` is called with the resolved settings before the strategy is used: with
-    the defaults when the plugin is loaded, where what it raises quarantines the plugin, and with a
-    catalog's settings when that is compiled, where it is a problem of the catalog.
+    ``events``, ``computed``, ``traits`` and ``segments`` are sequences, or functions of the resolved settings
+    where names, windows, bands and thresholds shape them. Rules read a computed attribute by its name, like
+    any other. Two strategies may declare one event when they agree on its category and on the properties
+    that both have, and one computed attribute when it is the same. ``check`` is called with the resolved
+    settings before the strategy is used: with the defaults when the plugin is loaded, where what it raises
+    quarantines the plugin, and with a catalog's settings when that is compiled, where it is a problem of
+    the catalog.
     """
 
     name: str
@@ -142,6 +157,8 @@ class Strategy:
     api: int = API_VERSION
     settings: type[Settings] = Settings
     attributes: Sequence[Attribute] = ()
+    events: Sequence[Event] | Callable[[Any], Sequence[Event]] = ()
+    computed: Sequence[ComputedAttribute] | Callable[[Any], Sequence[ComputedAttribute]] = ()
     traits: Sequence[Trait] | Callable[[Any], Sequence[Trait]] = ()
     segments: Sequence[Segment] | Callable[[Any], Sequence[Segment]] = ()
     check: Callable[[Any], None] | None = field(default=None)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from segserver.errors import InvalidInput, Violation
+from segserver.events.definitions import PROPERTY_TYPES, TIME, ComputedAttribute, Event
 from segserver.model import NAME, SEGMENT_ID, TYPE_NAMES, Category
 from segserver.rules.check import RESERVED
 from segserver.strategies.api import API_VERSION, Attribute, Segment, Settings, Strategy, Trait
 
 MINIMUM_AUDIENCE_FLOOR = 20
 """No segment may ask for a smaller minimum audience: a number about fewer people is about people."""
+
+_Noun = TypeVar("_Noun")
 
 RESERVED_NAMES = RESERVED | {"timestamp", "duration", "now", "segments"}
 """What a rule reads as something else: CEL's reserved words and types, ``now``, ``segments``."""
@@ -28,6 +31,8 @@ class ResolvedStrategy:
 
     strategy: Strategy
     settings: Settings
+    events: tuple[Event, ...]
+    computed: tuple[ComputedAttribute, ...]
     traits: tuple[Trait, ...]
     segments: tuple[Segment, ...]
 
@@ -95,16 +100,25 @@ def resolve(strategy: Strategy, settings: Mapping[str, Any] | None = None) -> Re
     try:
         if strategy.check is not None:
             strategy.check(resolved)
-        traits = tuple(strategy.traits(resolved) if callable(strategy.traits) else strategy.traits)
-        segments = tuple(strategy.segments(resolved) if callable(strategy.segments) else strategy.segments)
+        events = _decided(strategy.events, resolved)
+        computed = _decided(strategy.computed, resolved)
+        traits = _decided(strategy.traits, resolved)
+        segments = _decided(strategy.segments, resolved)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plugin's code may raise what is no Exception, such as SystemExit
         raise _invalid(strategy, [("", f"{type(error).__name__}: {error}")]) from error
-    found = _traits(strategy, traits) + _segments(segments)
+    found = _events(events) + _computed(strategy, computed) + _traits(strategy, traits, computed)
+    found += _segments(segments)
     if found:
         raise _invalid(strategy, [("", problem) for problem in found])
-    return ResolvedStrategy(strategy, resolved, traits, segments)
+    return ResolvedStrategy(strategy, resolved, events, computed, traits, segments)
+
+
+def _decided(
+    part: Sequence[_Noun] | Callable[[Any], Sequence[_Noun]], settings: Settings
+) -> tuple[_Noun, ...]:
+    return tuple(part(settings) if callable(part) else part)
 
 
 def _setting_message(strategy: Strategy, error: Any) -> str:
@@ -146,10 +160,55 @@ def _attribute(attribute: Attribute) -> Iterator[str]:
         yield "only a string or a list of string can have values"
 
 
-def _traits(strategy: Strategy, traits: Sequence[Trait]) -> list[str]:
+def _events(events: Sequence[Event]) -> list[str]:
+    if strangers := _strangers("events", events, Event):
+        return strangers
+    found = _duplicates("event", [event.name for event in events])
+    for event in events:
+        found += [f"event {event.name}: {problem}" for problem in _event(event)]
+    return found
+
+
+def _event(event: Event) -> Iterator[str]:
+    if not is_name(event.name):
+        yield "the name is not a lower-case identifier, or is reserved"
+    if event.category not in list(Category):
+        yield f"unknown category {event.category!r}; use one of {', '.join(Category)}"
+    for name, prop in event.properties.items():
+        if not is_name(name) or name == TIME:
+            yield f"property {name}: the name is not a lower-case identifier, or is reserved"
+        if prop.type not in PROPERTY_TYPES:
+            types = ", ".join(sorted(PROPERTY_TYPES))
+            yield f"property {name}: unknown type {prop.type!r}; use one of {types}"
+        if prop.category not in list(Category):
+            yield f"property {name}: unknown category {prop.category!r}; use one of {', '.join(Category)}"
+        if prop.values and prop.type != "string":
+            yield f"property {name}: only a string can have values"
+
+
+def _computed(strategy: Strategy, computed: Sequence[ComputedAttribute]) -> list[str]:
+    """What they aggregate is checked with the catalog: the event may be another strategy's."""
+    if strangers := _strangers("computed", computed, ComputedAttribute):
+        return strangers
+    names = [attribute.name for attribute in computed]
+    found = _duplicates("attribute", [*names, *(attribute.name for attribute in strategy.attributes)])
+    for attribute in computed:
+        if not is_name(attribute.name):
+            found.append(
+                f"computed {attribute.name}: the name is not a lower-case identifier, or is reserved"
+            )
+        if attribute.category not in list(Category):
+            found.append(
+                f"computed {attribute.name}: unknown category {attribute.category!r}; use one of "
+                f"{', '.join(Category)}"
+            )
+    return found
+
+
+def _traits(strategy: Strategy, traits: Sequence[Trait], computed: Sequence[ComputedAttribute]) -> list[str]:
     if strangers := _strangers("traits", traits, Trait):
         return strangers
-    attributes = {attribute.name for attribute in strategy.attributes}
+    attributes = {attribute.name for attribute in strategy.attributes} | {a.name for a in computed}
     found = _duplicates("trait", [trait.name for trait in traits])
     for trait in traits:
         found += [f"trait {trait.name}: {problem}" for problem in _trait(trait, attributes)]
