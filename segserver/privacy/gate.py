@@ -198,7 +198,7 @@ class Gate:
         shortest = self._shortest_retention_us
         if not expires and (
             shortest is None
-            or min(profile.recorded.values(), default=profile.recorded_us) + shortest > now_us
+            or min((profile.recorded_us, *profile.recorded.values())) + shortest > now_us
         ):
             return profile.values
         return {
