@@ -25,8 +25,9 @@ from segserver.audit.log import Log
 from segserver.audit.note import Signer
 from segserver.audit.search import Filter
 from segserver.audit.verify import verify
-from segserver.storage.sqlite import Connection, Database, Writer
-from segserver.storage.sqlite import log as store
+from segserver.storage import log as store
+from segserver.storage.sqlite import Connection, Database
+from segserver.storage.writer import Writer
 
 ENTRIES = int(os.environ.get("SEGSERVER_BENCH_ENTRIES", "200000"))
 SINGLE, GROUPS = 300, (64, 256)
@@ -107,7 +108,7 @@ def _encoding() -> list[dict[str, Any]]:
 
 
 def _appends(folder: Path, payloads: list[bytes], flush_us: float) -> list[dict[str, Any]]:
-    database = Database(folder / "append.db", [store.migrations])
+    database = Database(folder / "append.db")
     writer = Writer(database, Log().append)
     times = []
     for payload in payloads[:SINGLE]:
@@ -173,7 +174,7 @@ def _plain_rate(folder: Path, payloads: list[bytes], group: int) -> float:
 
 
 def _reading(folder: Path) -> list[dict[str, Any]]:
-    database = Database(folder / "read.db", [store.migrations])
+    database = Database(folder / "read.db")
     writer = Writer(database, Log().append)
     signer = Signer("bench.example/log", Ed25519PrivateKey.generate())
     for low in range(0, ENTRIES, 20_000):

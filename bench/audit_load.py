@@ -18,8 +18,7 @@ from segserver.engine.corridor import Question
 from segserver.engine.evaluate import Evaluator
 from segserver.engine.profiles import Change
 from segserver.model import Caller, SubjectId
-from segserver.storage.sqlite import Writer
-from segserver.storage.sqlite.writer import Receipt
+from segserver.storage.writer import Receipt, Writer
 from segserver.strategies.manager import load
 
 CONCURRENT, EVALUATIONS_EACH, TURNS = 64, 100, 5

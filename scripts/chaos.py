@@ -26,8 +26,8 @@ from pathlib import Path
 
 from segserver.client import AsyncClient
 from segserver.errors import SegserverError
+from segserver.storage import log as store
 from segserver.storage.sqlite import Database
-from segserver.storage.sqlite import log as store
 
 CONNECTIONS, CALLS_EACH = 3, 4
 LOAD_SECONDS_MAX = 0.8

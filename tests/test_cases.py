@@ -94,7 +94,7 @@ async def test_one_truth(catalog, case, tmp_path):
 def opened(engine):
     from segserver.privacy.keyring import load_file
     from segserver.privacy.vault import Vault
-    from segserver.storage.sqlite.subjects import Subjects
+    from segserver.storage.subjects import Subjects
 
     vault = Vault(load_file(engine.config.keyring_path))
     return [vault.open(row) for page in Subjects().pages(engine.store.reader) for row in page]

@@ -11,13 +11,14 @@ from segserver.audit import merkle
 from segserver.audit.log import read_head, reader
 from segserver.audit.note import Checkpoint, Signer, open_checkpoint
 from segserver.errors import IntegrityError, SegserverError, Unavailable
-from segserver.storage.sqlite import log as store
+from segserver.storage import log as store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from segserver.audit.note import NoteKey
-    from segserver.storage.sqlite import Connection, Database, Writer
+    from segserver.storage.contract import Connection, Database
+    from segserver.storage.writer import Writer
 
 log = structlog.get_logger("segserver.audit")
 

@@ -21,11 +21,12 @@ from zlib import crc32
 from segserver.audit.entry import Entry, decode
 from segserver.audit.log import read_head
 from segserver.errors import IntegrityError, Unavailable
-from segserver.storage.sqlite import log as store
-from segserver.storage.sqlite import log_index
+from segserver.storage import log as store
+from segserver.storage import log_index
 
 if TYPE_CHECKING:
-    from segserver.storage.sqlite import Connection, Database, Writer
+    from segserver.storage.contract import Connection, Database
+    from segserver.storage.writer import Writer
 
 BLOCK_ENTRIES = 4096
 BLOCK_BYTES = BLOCK_ENTRIES // 8

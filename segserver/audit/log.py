@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from segserver.audit import merkle
 from segserver.errors import IntegrityError
-from segserver.storage.sqlite import log as store
+from segserver.storage import log as store
 
 if TYPE_CHECKING:
-    from segserver.storage.sqlite import Connection
+    from segserver.storage.contract import Connection
 
 
 class Log:

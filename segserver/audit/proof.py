@@ -23,10 +23,10 @@ from segserver.audit.note import (
     open_checkpoint,
 )
 from segserver.errors import FailedPrecondition, IntegrityError, NotFound
-from segserver.storage.sqlite import log as store
+from segserver.storage import log as store
 
 if TYPE_CHECKING:
-    from segserver.storage.sqlite import Connection
+    from segserver.storage.contract import Connection
 
 FIRST_LINE = "c2sp.org/tlog-proof@v1"
 PROOF_CHARACTERS_MAX = NOTE_CHARACTERS_MAX + 2 * PAYLOAD_BYTES_MAX

@@ -14,11 +14,12 @@ from segserver.audit.entry import Entry, Kind, decode, encode, timestamp
 from segserver.audit.index import BLOCK_ENTRIES, read_block
 from segserver.audit.log import read_head
 from segserver.errors import IntegrityError
-from segserver.storage.sqlite import log as store
-from segserver.storage.sqlite import log_index
+from segserver.storage import log as store
+from segserver.storage import log_index
 
 if TYPE_CHECKING:
-    from segserver.storage.sqlite import Connection, Writer
+    from segserver.storage.contract import Connection
+    from segserver.storage.writer import Writer
 
 DROP_ENTRIES = 2048
 """How many payloads one transaction drops: a few milliseconds, so that answers do not wait behind it."""

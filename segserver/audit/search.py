@@ -23,11 +23,12 @@ from segserver.audit.index import (
 )
 from segserver.audit.log import read_head
 from segserver.errors import InvalidInput
-from segserver.storage.sqlite import log as store
-from segserver.storage.sqlite import log_index
+from segserver.storage import log as store
+from segserver.storage import log_index
 
 if TYPE_CHECKING:
-    from segserver.storage.sqlite import Connection, Writer
+    from segserver.storage.contract import Connection
+    from segserver.storage.writer import Writer
 
 PAGE_ENTRIES_MAX = 1000
 ALL = (1 << BLOCK_ENTRIES) - 1

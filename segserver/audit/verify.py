@@ -16,10 +16,10 @@ from segserver.audit.entry import Kind, decode
 from segserver.audit.log import reader
 from segserver.audit.note import Checkpoint, NoteKey, open_checkpoint
 from segserver.errors import IntegrityError
-from segserver.storage.sqlite import log as store
+from segserver.storage import log as store
 
 if TYPE_CHECKING:
-    from segserver.storage.sqlite import Connection
+    from segserver.storage.contract import Connection
 
 Progress = Callable[[int, int], None]
 """Called with the entries done and the entries to do, every few thousand."""

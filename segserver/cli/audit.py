@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from segserver.audit.export import Record
     from segserver.audit.note import NoteKey
     from segserver.client.audit_calls import EntryFilter
-    from segserver.storage.sqlite import Connection
+    from segserver.storage.contract import Connection
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -407,7 +407,8 @@ def reindex(data_dir: Path) -> None:
     from segserver.audit.log import Log
     from segserver.audit.search import rebuild
     from segserver.config import Config
-    from segserver.storage.sqlite import Database, Writer
+    from segserver.storage.sqlite import Database
+    from segserver.storage.writer import Writer
 
     path = Config(data_dir=data_dir).database_path
     if not path.exists():

@@ -18,7 +18,7 @@ from segserver.model import Role
 
 if TYPE_CHECKING:
     from segserver.engine.store import Store
-    from segserver.storage.sqlite.callers import CallerRow
+    from segserver.storage.callers import CallerRow
 
 
 @click.group("callers")

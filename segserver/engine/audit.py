@@ -29,9 +29,9 @@ from segserver.privacy.keyring import Keyring
 from segserver.privacy.profiles import Profiles
 from segserver.privacy.pseudonyms import AUDIT_TOKEN, NO_SALT, Pseudonyms
 from segserver.rules.times import to_datetime
-from segserver.storage.sqlite import Connection
-from segserver.storage.sqlite import log as rows
-from segserver.storage.sqlite.subjects import Subjects
+from segserver.storage import log as rows
+from segserver.storage.contract import Connection
+from segserver.storage.subjects import Subjects
 
 T = TypeVar("T")
 

@@ -41,11 +41,13 @@ from segserver.privacy.receipt import Controller
 from segserver.privacy.release import Release
 from segserver.privacy.rights import Identifications, Register, Rights
 from segserver.privacy.vault import Vault
-from segserver.storage.sqlite import Connection, Writer, callers
-from segserver.storage.sqlite.catalogs import CatalogRow
-from segserver.storage.sqlite.consents import ConsentRecords
-from segserver.storage.sqlite.requests import Requests
-from segserver.storage.sqlite.subjects import Subjects
+from segserver.storage import callers
+from segserver.storage.catalogs import CatalogRow
+from segserver.storage.consents import ConsentRecords
+from segserver.storage.contract import Connection
+from segserver.storage.requests import Requests
+from segserver.storage.subjects import Subjects
+from segserver.storage.writer import Writer
 from segserver.strategies.host import Host
 from segserver.strategies.manager import Installed, load
 

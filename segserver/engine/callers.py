@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.errors import InvalidInput, Unauthenticated
 from segserver.model import NAME, Caller, Role
-from segserver.storage.sqlite import Connection, Writer, callers
-from segserver.storage.sqlite.callers import CallerRow
+from segserver.storage import callers
+from segserver.storage.callers import CallerRow
+from segserver.storage.contract import Connection
+from segserver.storage.writer import Writer
 
 KEY_PREFIX = "segserver_"
 """Keys are recognizable, so that scanners find a leaked one."""

@@ -26,8 +26,10 @@ from segserver.errors import (
 from segserver.model import Caller, Category
 from segserver.rules import Environment
 from segserver.rules.cost import measure
-from segserver.storage.sqlite import Connection, Writer, catalogs
-from segserver.storage.sqlite.catalogs import CatalogRow
+from segserver.storage import catalogs
+from segserver.storage.catalogs import CatalogRow
+from segserver.storage.contract import Connection
+from segserver.storage.writer import Writer
 from segserver.strategies.host import Host
 from segserver.strategies.manager import Installed
 

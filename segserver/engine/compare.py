@@ -23,7 +23,7 @@ from segserver.privacy.gate import Gate
 from segserver.privacy.release import Release
 from segserver.privacy.vault import Subject, Vault
 from segserver.rules.times import to_datetime
-from segserver.storage.sqlite.subjects import Subjects
+from segserver.storage.subjects import Subjects
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from segserver.privacy.receipt import Controller, read_receipt, receipt
 from segserver.privacy.records import NEEDS_PURPOSE, OBJECTIONS, SIGNALLED, Record, RecordKind
 from segserver.privacy.subject import SubjectState
 from segserver.privacy.vault import Subject
-from segserver.storage.sqlite import Connection, Writer
+from segserver.storage.contract import Connection
+from segserver.storage.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from segserver.privacy.profiles import Profiles
 from segserver.privacy.pseudonyms import Pseudonyms
 from segserver.privacy.subject import NO_PROFILE, NO_STATE, SubjectState
 from segserver.rules.values import to_rule
-from segserver.storage.sqlite import Connection
-from segserver.storage.sqlite.subjects import SubjectRow
+from segserver.storage.contract import Connection
+from segserver.storage.subjects import SubjectRow
 
 VIOLATIONS_MAX = 16
 """So many wrong attributes of one subject are named; a batch can bring a quarter of a million."""

@@ -13,7 +13,7 @@ from segserver.engine.results import Results, run
 from segserver.engine.turns import Turns
 from segserver.errors import SegserverError
 from segserver.model import Caller
-from segserver.storage.sqlite import Writer
+from segserver.storage.writer import Writer
 
 LISTED_MAX = 500
 """So many segments that a subject is not certainly a member of are listed in an entry."""

@@ -22,7 +22,7 @@ from segserver.rules.text import double_text
 from segserver.rules.times import duration_text, from_datetime, timestamp_text
 from segserver.rules.trace import Trace, trace
 from segserver.rules.values import from_rule
-from segserver.storage.sqlite import Writer
+from segserver.storage.writer import Writer
 from segserver.strategies.groups import own_rule
 
 DEFINITION_DEPTH_MAX = 56

@@ -11,7 +11,7 @@ from segserver.errors import FailedPrecondition
 from segserver.privacy.keyring import Keyring, check_keyring, new_keyring
 from segserver.privacy.keys import KeyProvider, Keys, KeyStatus, choose
 from segserver.privacy.vault import Vault
-from segserver.storage.sqlite.subjects import Subjects
+from segserver.storage.subjects import Subjects
 from segserver.strategies.manager import Installed
 
 OPERATOR = "operator"

@@ -19,7 +19,8 @@ from segserver.privacy.pseudonyms import Pseudonyms
 from segserver.privacy.subject import RuleValue
 from segserver.privacy.vault import Subject
 from segserver.rules.values import from_rule
-from segserver.storage.sqlite import Connection, Writer
+from segserver.storage.contract import Connection
+from segserver.storage.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)

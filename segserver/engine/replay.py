@@ -21,7 +21,7 @@ from segserver.model import Caller, SubjectId
 from segserver.privacy.gate import Gate
 from segserver.privacy.pseudonyms import NO_SALT, Pseudonyms
 from segserver.rules.times import from_datetime
-from segserver.storage.sqlite.catalogs import CatalogRow
+from segserver.storage.catalogs import CatalogRow
 
 VERSIONS_PAGE = 100
 REPLAYABLE = (Kind.EVALUATION, Kind.EXPLAIN)

@@ -28,9 +28,9 @@ from segserver.privacy.receipt import Controller
 from segserver.privacy.records import Record, RecordKind
 from segserver.privacy.rights import ErasureReceipt, Identifications, Register, RequestKind, Rights
 from segserver.privacy.vault import Subject
-from segserver.storage.sqlite import Connection, callers
-from segserver.storage.sqlite.requests import RequestRow
-from segserver.storage.sqlite.subjects import truncate_log
+from segserver.storage import callers
+from segserver.storage.contract import Connection
+from segserver.storage.requests import RequestRow
 
 EXPORTER = "segserver/export"
 
@@ -121,7 +121,7 @@ class RightsDesk:
             return (self._entry(Kind.SUBJECT_ERASED, caller, receipt.subject, details),)
 
         receipt = (await self._store.writer.write(work, entries)).result
-        return Erased(receipt, await asyncio.to_thread(self._empty_log))
+        return Erased(receipt, await asyncio.to_thread(self._store.database.forget))
 
     async def add_alias(self, caller: Caller, subject_id: SubjectId, alias: SubjectId) -> str:
         """Makes another id lead to the subject; its token. Raises :class:`NotFound`, :class:`Conflict`."""
@@ -246,13 +246,6 @@ class RightsDesk:
         connection = self._store.connect()
         try:
             return self._profiles.require(connection, self._identifications.find(connection, token))
-        finally:
-            connection.close()
-
-    def _empty_log(self) -> bool:
-        connection = self._store.database.connect()
-        try:
-            return truncate_log(connection)
         finally:
             connection.close()
 

@@ -11,7 +11,7 @@ from segserver.engine.answers import SegmentResult
 from segserver.errors import InvalidInput
 from segserver.model import Outcome
 from segserver.privacy.gate import Gate, Mask
-from segserver.storage.sqlite.catalogs import CatalogRow
+from segserver.storage.catalogs import CatalogRow
 
 Results: TypeAlias = Sequence[SegmentResult]
 

@@ -1,4 +1,4 @@
-"""The store of a data directory, opened: a reader for the event loop, a writer that logs in the same
+"""The store of an installation, opened: a reader for the event loop, a writer that logs in the same
 transaction.
 """
 
@@ -8,26 +8,9 @@ from dataclasses import dataclass
 
 from segserver.audit.log import Log
 from segserver.config import Config
-from segserver.storage.sqlite import (
-    Connection,
-    Database,
-    Writer,
-    callers,
-    catalogs,
-    consents,
-    log,
-    requests,
-    subjects,
-)
-
-MIGRATIONS = (
-    subjects.migrations,
-    consents.migrations,
-    requests.migrations,
-    catalogs.migrations,
-    callers.migrations,
-    log.migrations,
-)
+from segserver.storage.contract import Connection, Database
+from segserver.storage.sqlite import Database as File
+from segserver.storage.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +34,9 @@ class Store:
 def open_store(config: Config) -> Store:
     """Opens the store of ``config``, with the current schema.
 
-    Raises :class:`FailedPrecondition` for an affected SQLite library, :class:`Unavailable` when the file
+    Raises :class:`FailedPrecondition` for an affected SQLite library, :class:`Unavailable` when the store
     can't be used."""
-    database = Database(config.database_path, MIGRATIONS)
+    database = File(config.database_path)
     writer = Writer(database, Log().append)
     try:
         return Store(database, database.connect(read_only=True), writer)

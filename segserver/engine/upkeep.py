@@ -21,7 +21,6 @@ from segserver.engine.store import Store
 from segserver.errors import SegserverError
 from segserver.privacy.keys import Keys
 from segserver.privacy.rights import Rights, Swept
-from segserver.storage.sqlite.subjects import truncate_log
 
 log = structlog.get_logger("segserver.engine")
 
@@ -87,8 +86,7 @@ class Upkeep:
                 work = self._rights.sweep(page, gate, now_us)
                 done += len(self._store.writer.write_blocking(work, self._entries).result)
         if done:
-            with closing(self._store.database.connect()) as connection:
-                truncate_log(connection)
+            self._store.database.forget()
         return done
 
     def _run(self) -> None:

@@ -18,8 +18,8 @@ from segserver.privacy.profiles import Profiles
 from segserver.privacy.records import Record, RecordKind, check, decode, encode
 from segserver.privacy.subject import Decision, Status, SubjectState
 from segserver.privacy.vault import Subject, Vault
-from segserver.storage.sqlite.consents import ConsentRecords
-from segserver.storage.sqlite.database import Connection
+from segserver.storage.consents import ConsentRecords
+from segserver.storage.contract import Connection
 
 PAGE_ROWS_MAX = 1_000
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from segserver.errors import FailedPrecondition
 from segserver.privacy.keyring import Keyring, create_file, load_file, replace_file
 from segserver.privacy.vault import Vault
-from segserver.storage.sqlite.database import Connection
-from segserver.storage.sqlite.subjects import Subjects
+from segserver.storage.contract import Connection
+from segserver.storage.subjects import Subjects
 
 FILE_PROVIDER = "file"
 """The name of the server's own provider."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from segserver.errors import Conflict, FailedPrecondition, NotFound
 from segserver.privacy.subject import Profile, RuleValue, SubjectState
 from segserver.privacy.vault import Subject, Vault
-from segserver.storage.sqlite.database import Connection
-from segserver.storage.sqlite.subjects import SubjectRow, Subjects
+from segserver.storage.contract import Connection
+from segserver.storage.subjects import SubjectRow, Subjects
 
 
 class Profiles:

@@ -27,10 +27,10 @@ from segserver.privacy.pseudonyms import AUDIT_TOKEN, NO_SALT, Pseudonyms
 from segserver.privacy.records import encode
 from segserver.privacy.vault import Subject, Vault
 from segserver.rules.times import from_datetime, to_datetime
-from segserver.storage.sqlite.consents import ConsentRecords
-from segserver.storage.sqlite.database import Connection
-from segserver.storage.sqlite.requests import IdentificationRow, RequestRow, Requests
-from segserver.storage.sqlite.subjects import Subjects
+from segserver.storage.consents import ConsentRecords
+from segserver.storage.contract import Connection
+from segserver.storage.requests import IdentificationRow, RequestRow, Requests
+from segserver.storage.subjects import Subjects
 
 REASON_CHARACTERS_MIN = 10
 REQUESTS_LISTED_MAX = 1_000
@@ -99,7 +99,7 @@ class Rights:
         """The work that forgets a subject: its data key and salt, profile, decisions, aliases, and what the
         erasers keep.
 
-        Repeatable. Once it is durable, call :func:`segserver.storage.sqlite.subjects.truncate_log`: until
+        Repeatable. Once it is durable, call :func:`segserver.storage.contract.Database.forget`: until
         then, the write-ahead log holds the pages as they were before.
         """
 

@@ -19,7 +19,7 @@ from segserver.privacy.subject import (
     Profile,
     SubjectState,
 )
-from segserver.storage.sqlite.subjects import SubjectRow
+from segserver.storage.subjects import SubjectRow
 
 _ENCODER = msgspec.msgpack.Encoder()
 _PROFILES = msgspec.msgpack.Decoder(Profile)

@@ -12,7 +12,7 @@ from segserver.errors import InvalidInput, RuleError
 from segserver.model import Caller
 from segserver.rpc import catalog_messages as messages
 from segserver.rpc import convert
-from segserver.storage.sqlite.catalogs import CatalogRow
+from segserver.storage.catalogs import CatalogRow
 from segserver.strategies.contract import ResolvedStrategy
 from segserver.v1 import catalog_service_pb2 as pb
 

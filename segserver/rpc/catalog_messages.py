@@ -13,7 +13,7 @@ from segserver.engine.compare import Comparison
 from segserver.errors import InvalidInput
 from segserver.privacy.policy import Purpose
 from segserver.rpc import convert
-from segserver.storage.sqlite.catalogs import CatalogRow
+from segserver.storage.catalogs import CatalogRow
 from segserver.strategies import api
 from segserver.strategies.contract import ResolvedStrategy, resolve
 from segserver.strategies.host import Failures

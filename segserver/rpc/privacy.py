@@ -11,7 +11,7 @@ from segserver.model import Caller
 from segserver.privacy.processing import markdown
 from segserver.privacy.rights import RequestKind
 from segserver.rpc import convert
-from segserver.storage.sqlite.requests import RequestRow
+from segserver.storage.requests import RequestRow
 from segserver.v1 import privacy_service_pb2 as pb
 
 

@@ -13,8 +13,8 @@ from segserver.audit.checkpoints import sign
 from segserver.audit.entry import Entry, Kind, Outcomes
 from segserver.audit.log import Log
 from segserver.audit.note import Signer
-from segserver.storage.sqlite import Database, Writer
-from segserver.storage.sqlite import log as store
+from segserver.storage.sqlite import Database
+from segserver.storage.writer import Writer
 
 START = dt.datetime(2026, 7, 4, 12, tzinfo=dt.UTC)
 
@@ -51,7 +51,7 @@ def signer():
 
 @pytest.fixture
 def database(tmp_path):
-    return Database(tmp_path / "store.db", [store.migrations])
+    return Database(tmp_path / "store.db")
 
 
 @pytest.fixture

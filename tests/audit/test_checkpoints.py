@@ -12,8 +12,8 @@ from segserver.audit.checkpoints import Notary, sign
 from segserver.audit.log import Log, read_head, reader
 from segserver.audit.note import Signer, open_checkpoint
 from segserver.errors import IntegrityError
-from segserver.storage.sqlite import Writer
-from segserver.storage.sqlite import log as store
+from segserver.storage import log as store
+from segserver.storage.writer import Writer
 
 
 def notes(connection):

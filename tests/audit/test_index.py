@@ -12,7 +12,7 @@ from segserver.audit.entry import Kind
 from segserver.audit.index import Indexer
 from segserver.audit.prune import prune
 from segserver.audit.search import Filter
-from segserver.storage.sqlite import log_index
+from segserver.storage import log_index
 
 
 @given(st.sets(st.integers(0, index.BLOCK_ENTRIES - 1), max_size=300))

@@ -7,8 +7,8 @@ import pytest
 from segserver.audit import merkle
 from segserver.audit.log import Log, read_head, reader
 from segserver.errors import IntegrityError
-from segserver.storage.sqlite import Writer
-from segserver.storage.sqlite import log as store
+from segserver.storage import log as store
+from segserver.storage.writer import Writer
 
 
 def payloads(count, word=b"entry"):

@@ -11,7 +11,7 @@ from segserver.audit.entry import encode
 from segserver.audit.note import Signer
 from segserver.audit.proof import prove, prove_growth, verify_proof
 from segserver.errors import FailedPrecondition, IntegrityError, NotFound
-from segserver.storage.sqlite import log as store
+from segserver.storage import log as store
 
 
 @pytest.mark.parametrize("log_index", [0, 6, 7, 31, 32])

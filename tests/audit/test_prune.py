@@ -11,7 +11,7 @@ from segserver.audit.proof import prove, verify_proof
 from segserver.audit.prune import prune
 from segserver.audit.verify import verify
 from segserver.errors import IntegrityError
-from segserver.storage.sqlite import log as store
+from segserver.storage import log as store
 
 NOW = dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
 

@@ -14,8 +14,8 @@ from segserver.audit.entry import Entry, Kind, Outcomes
 from segserver.audit.log import Log
 from segserver.audit.search import Filter
 from segserver.errors import InvalidInput
-from segserver.storage.sqlite import Database, Writer
-from segserver.storage.sqlite import log as store
+from segserver.storage.sqlite import Database
+from segserver.storage.writer import Writer
 
 START = dt.datetime(2026, 7, 4, 12, tzinfo=dt.UTC)
 BLOCK = 64
@@ -58,7 +58,7 @@ def log(tmp_path_factory):
         patch.setattr(index, "BLOCK_BYTES", BLOCK // 8)
         patch.setattr(index, "SPARSE_MAX", 3)
         patch.setattr(search, "ALL", (1 << BLOCK) - 1)
-        database = Database(tmp_path_factory.mktemp("log") / "store.db", [store.migrations])
+        database = Database(tmp_path_factory.mktemp("log") / "store.db")
         writer = Writer(database, Log().append)
         writer.write_blocking(entries=[entry.encode(item) for item in ENTRIES])
         connection = database.connect(read_only=True)

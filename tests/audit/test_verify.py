@@ -14,8 +14,8 @@ from segserver.audit.log import Log, reader
 from segserver.audit.note import Checkpoint, NoteKey, Signer, open_checkpoint
 from segserver.audit.verify import verified_checkpoint, verify
 from segserver.errors import IntegrityError, Unavailable
+from segserver.storage import log as store
 from segserver.storage.sqlite import Database
-from segserver.storage.sqlite import log as store
 
 
 def refused(filled, **options):

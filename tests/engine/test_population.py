@@ -18,7 +18,7 @@ from segserver.privacy.keyring import new_keyring
 from segserver.privacy.subject import GPC, LIMIT_SENSITIVE, MARKETING, Decision, Profile, Status, SubjectState
 from segserver.privacy.vault import Vault
 from segserver.rules.polars import WITHHELD
-from segserver.storage.sqlite.catalogs import CatalogRow
+from segserver.storage.catalogs import CatalogRow
 from segserver.strategies.manager import Installed
 
 NOW_US = Clock()()

@@ -20,7 +20,7 @@ from segserver.model import Outcome
 from segserver.privacy.keys import REWRAP_ROWS, KeyProvider, file_provider
 from segserver.privacy.profiles import Profiles
 from segserver.privacy.vault import Vault
-from segserver.storage.sqlite.subjects import Subjects
+from segserver.storage.subjects import Subjects
 from segserver.strategies.manager import load
 
 CATALOG = """

@@ -11,10 +11,9 @@ from segserver.privacy.consent import Consents
 from segserver.privacy.keyring import Keyring, new_keyring
 from segserver.privacy.profiles import Profiles
 from segserver.privacy.vault import Vault
-from segserver.storage.sqlite import Database, consents, requests
-from segserver.storage.sqlite import subjects as subject_rows
-from segserver.storage.sqlite.consents import ConsentRecords
-from segserver.storage.sqlite.subjects import Subjects
+from segserver.storage.consents import ConsentRecords
+from segserver.storage.sqlite import Database
+from segserver.storage.subjects import Subjects
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +33,7 @@ def subjects() -> Subjects:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
-    return Database(
-        tmp_path / "segserver.db", [subject_rows.migrations, consents.migrations, requests.migrations]
-    )
+    return Database(tmp_path / "segserver.db")
 
 
 @pytest.fixture

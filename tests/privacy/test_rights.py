@@ -17,9 +17,8 @@ from segserver.privacy.records import Record, RecordKind
 from segserver.privacy.rights import Identifications, Register, RequestKind, Rights, month_after
 from segserver.privacy.subject import GPC, Profile
 from segserver.rules.times import from_datetime
-from segserver.storage.sqlite.consents import ConsentRecords
-from segserver.storage.sqlite.requests import Requests
-from segserver.storage.sqlite.subjects import truncate_log
+from segserver.storage.consents import ConsentRecords
+from segserver.storage.requests import Requests
 
 POLICY = Policy(
     purposes={"marketing": Purpose("marketing", LegalBasis.CONSENT, frozenset(Category))},
@@ -91,7 +90,7 @@ def test_an_erased_subject_leaves_no_byte(database, pseudonyms, profiles, subjec
         remember()
     assert all(mark in everything(database) for mark in (victim, alias))
     receipt = rights.erase(alias, 7)(connection)
-    assert truncate_log(connection)
+    assert database.forget()
     assert receipt.existed
     assert receipt.removed == {"aliases": 1, "consent records": 8, "events": 4, "profiles": 1}
     found = everything(database)

@@ -16,8 +16,8 @@ from segserver.privacy.policy import Label, Policy, Purpose
 from segserver.privacy.profiles import Profiles
 from segserver.privacy.records import Record, RecordKind
 from segserver.privacy.vault import Vault
-from segserver.storage.sqlite import Database, consents, subjects
-from segserver.storage.sqlite.subjects import Subjects
+from segserver.storage.sqlite import Database
+from segserver.storage.subjects import Subjects
 
 KEY = b"\x01" + b"k" * 32
 ROUNDS = 40
@@ -29,7 +29,7 @@ POLICY = Policy(
 
 def worker(path: Path, keyring_path: Path, withdrawn: Synchronized, stop: Event, found: Synchronized) -> None:
     """Evaluates without pause; counts answers that used a grant after its withdrawal had returned."""
-    reader = Database(path, [subjects.migrations, consents.migrations]).connect(read_only=True)
+    reader = Database(path).connect(read_only=True)
     profiles = Profiles(Vault(load_file(keyring_path)), Subjects())
     gate = Gate(POLICY)
     caller = Caller("crm", frozenset({Role.EVALUATOR}), frozenset({"*"}))

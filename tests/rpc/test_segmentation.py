@@ -291,7 +291,7 @@ async def test_an_explanation_shows_values_only_to_those_who_may_see_them(server
 
 async def test_no_answer_leaves_when_its_entry_can_not_be_written(server):
     client = server.client(retries=0)
-    writer = server.engine.store.writer._connection
+    writer = server.engine.store.writer._session.connection
     writer.execute("PRAGMA query_only=ON")
     with pytest.raises(Unavailable, match="store"):
         await client.evaluate("alice", "analytics")

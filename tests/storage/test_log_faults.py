@@ -13,17 +13,20 @@ from segserver.audit import merkle
 from segserver.audit.log import Log, read_head, reader
 from segserver.audit.verify import verify
 from segserver.errors import Unavailable
-from segserver.storage.sqlite import Database, Writer
-from segserver.storage.sqlite import log as store
+from segserver.storage import log as store
+from segserver.storage.sqlite import Database
+from segserver.storage.writer import Writer
 
 WRITING = """
 import sys
 from pathlib import Path
 from segserver.audit.log import Log
-from segserver.storage.sqlite import Database, Writer, log as store
+from segserver.storage import log as store
+from segserver.storage.sqlite import Database
+from segserver.storage.writer import Writer
 
 name, count = sys.argv[2], int(sys.argv[3])
-writer = Writer(Database(Path(sys.argv[1]), [store.migrations]), Log().append)
+writer = Writer(Database(Path(sys.argv[1])), Log().append)
 for number in range(count):
     payload = f"{name} {number}".encode()
     (log_index,) = writer.write_blocking(entries=[payload]).indexes
@@ -33,7 +36,7 @@ for number in range(count):
 
 @pytest.fixture
 def database(tmp_path):
-    return Database(tmp_path / "store.db", [store.migrations])
+    return Database(tmp_path / "store.db")
 
 
 def start(database, name, count):
@@ -87,7 +90,7 @@ def test_what_a_killed_process_acknowledged_is_there(database):
 
 def test_a_full_disk_is_unavailable_and_leaves_the_log_whole(database):
     writer = Writer(database, Log().append)
-    connection = writer._connection
+    connection = writer._session.connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages + 20}")
     done = 0
@@ -111,10 +114,10 @@ def test_a_full_disk_is_unavailable_and_leaves_the_log_whole(database):
 def test_a_read_only_store_is_unavailable(database):
     writer = Writer(database, Log().append)
     writer.write_blocking(entries=[b"one"])
-    writer._connection.execute("PRAGMA query_only = ON")
+    writer._session.connection.execute("PRAGMA query_only = ON")
     with pytest.raises(Unavailable):
         writer.write_blocking(entries=[b"two"])
-    writer._connection.execute("PRAGMA query_only = OFF")
+    writer._session.connection.execute("PRAGMA query_only = OFF")
     writer.write_blocking(entries=[b"three"])
     writer.close()
     assert stored(database) == [b"one", b"three"]

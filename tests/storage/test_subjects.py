@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from segserver.storage.sqlite import Database
-from segserver.storage.sqlite.subjects import SubjectRow, Subjects, migrations
+from segserver.storage.subjects import SubjectRow, Subjects
 
 SUBJECTS = Subjects()
 
 
 @pytest.fixture
 def connection(tmp_path: Path):
-    connection = Database(tmp_path / "segserver.db", [migrations]).connect()
+    connection = Database(tmp_path / "segserver.db").connect()
     yield connection
     connection.close()
 

@@ -8,7 +8,8 @@ import pytest
 from sqlite_utils.migrations import Migrations
 
 from segserver.errors import Conflict, LimitExceeded, Unavailable
-from segserver.storage.sqlite import Database, Writer
+from segserver.storage.sqlite import Database
+from segserver.storage.writer import Writer
 
 migrations = Migrations("test")
 
@@ -92,7 +93,9 @@ def test_every_entry_of_many_threads_gets_its_own_index(database, writer):
 
 async def test_under_load_one_commit_serves_many(database, writer):
     commits = []
-    writer._connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    writer._session.connection.set_trace_callback(
+        lambda sql: commits.append(sql) if sql == "COMMIT" else None
+    )
     await asyncio.gather(*(writer.write(insert(n), [b"x"]) for n in range(500)))
     assert len(rows(database, "numbers")) == 500
     assert len(commits) < 100
@@ -100,20 +103,20 @@ async def test_under_load_one_commit_serves_many(database, writer):
 
 async def test_a_full_disk_fails_the_group_and_leaves_the_store_whole(database, writer):
     await writer.write(insert(1), [b"1"])
-    pages = writer._connection.execute("PRAGMA page_count").fetchone()[0]
-    writer._connection.execute(f"PRAGMA max_page_count={pages}")
+    pages = writer._session.connection.execute("PRAGMA page_count").fetchone()[0]
+    writer._session.connection.execute(f"PRAGMA max_page_count={pages}")
     with pytest.raises(Unavailable, match="full") as caught:
         await writer.write(insert(2), [b"x" * 100_000])
     assert caught.value.reason == "STORE_UNAVAILABLE"
     assert rows(database, "numbers") == [1]
     assert rows(database, "log") == [b"1"]
-    writer._connection.execute("PRAGMA max_page_count=1000000")
+    writer._session.connection.execute("PRAGMA max_page_count=1000000")
     await writer.write(insert(3), [b"3"])
     assert rows(database, "log") == [b"1", b"3"]
 
 
 async def test_a_read_only_store_fails_unavailable(database, writer):
-    writer._connection.execute("PRAGMA query_only=ON")
+    writer._session.connection.execute("PRAGMA query_only=ON")
     with pytest.raises(Unavailable, match="readonly"):
         await writer.write(insert(1))
     with pytest.raises(Unavailable, match="readonly"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from segserver.errors import FailedPrecondition, Unavailable
+from segserver.errors import FailedPrecondition, SegserverError, Unavailable
 from segserver.storage.sqlite.library import Utils
 from segserver.storage.sqlite.library import sqlite3 as sqlite3
+from segserver.storage.sqlite.schema import MIGRATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +45,7 @@ class Database:
     Raises :class:`FailedPrecondition` for an affected library, :class:`Unavailable` when the file can't be
     opened or is not a database."""
 
-    def __init__(self, path: Path, migrations: Iterable[Migrations]) -> None:
+    def __init__(self, path: Path, migrations: Iterable[Migrations] = MIGRATIONS) -> None:
         check_library(sqlite3.sqlite_version)
         self.path = path
         connection = self.connect()
@@ -77,6 +79,23 @@ class Database:
             raise unavailable(error) from error
         return connection
 
+    def session(self) -> FileSession:
+        """What a writer writes through."""
+        return FileSession(self.path, self.connect())
+
+    def forget(self) -> bool:
+        """Moves the write-ahead log into the database file and empties it, so that no old page stays behind
+        in it; freed bytes of the file are overwritten already (``secure_delete``).
+
+        Whether it could: a reader in the middle of a statement keeps it from doing so.
+        """
+        connection = self.connect()
+        try:
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            connection.close()
+        return not busy
+
 
 def unavailable(error: Exception) -> Unavailable:
     """What SQLite said, as the error that a caller gets. SQLite's messages name no data."""
@@ -84,3 +103,56 @@ def unavailable(error: Exception) -> Unavailable:
     return Unavailable(
         f"the store can't be used: {error}", reason="STORE_UNAVAILABLE", metadata={"sqlite": code}
     )
+
+
+class FileSession:
+    """The write connection to a file. ``BEGIN IMMEDIATE`` waits until no other process writes."""
+
+    def __init__(self, path: Path, connection: Connection) -> None:
+        self.connection = connection
+        self._path = path
+        self._file = _identity(path)
+
+    def begin(self) -> None:
+        """Begins a transaction.
+
+        Raises :class:`Unavailable` when the file is no longer at its place: SQLite would go on writing to
+        what nobody can open again.
+        """
+        if _identity(self._path) != self._file:
+            raise Unavailable(
+                "the database file was removed or replaced while it was open: put it back, and restart",
+                reason="STORE_REPLACED",
+            )
+        self.connection.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """Commits; the transaction is on disk then."""
+        self.connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undoes what is not committed. One that fails as well has nothing to undo."""
+        with contextlib.suppress(sqlite3.Error):
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+
+    def is_fatal(self, error: Exception) -> bool:
+        """Whether the file, the disk or memory is at fault, and not the statement."""
+        return isinstance(error, sqlite3.OperationalError)
+
+    def translated(self, error: Exception) -> Exception:
+        """What SQLite raised, as :class:`Unavailable`."""
+        return error if isinstance(error, SegserverError) else unavailable(error)
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self.connection.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """The device and inode of a file; ``None`` when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -5,11 +5,15 @@ What a term or a position means is for :mod:`segserver.audit` to say.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from segserver.storage.sqlite.database import Connection
+    from segserver.storage.contract import Connection
+
+PAGE_BLOCKS = 64
+_FINGERPRINTS = "SELECT block, fingerprints FROM log_subjects WHERE block < ? ORDER BY block DESC LIMIT ?"
 
 
 def block_count(connection: Connection) -> int:
@@ -31,7 +35,9 @@ def add_block(
         return
     connection.execute("INSERT INTO log_blocks VALUES (?, ?, ?)", [block, time_min, time_max])
     connection.execute("INSERT INTO log_subjects VALUES (?, ?)", [block, fingerprints])
-    connection.executemany("INSERT OR IGNORE INTO log_terms (name) VALUES (?)", [[name] for name in postings])
+    connection.executemany(
+        "INSERT INTO log_terms (name) VALUES (?) ON CONFLICT DO NOTHING", [[name] for name in postings]
+    )
     connection.executemany(
         "INSERT INTO log_postings SELECT term, ?, ? FROM log_terms WHERE name = ?",
         [(block, positions, name) for name, positions in postings.items()],
@@ -54,7 +60,7 @@ def replace_block(
 
 def clear_blocks(connection: Connection, below: int) -> None:
     """Empties the blocks before ``below``, whose payloads are gone."""
-    connection.execute("UPDATE log_subjects SET fingerprints = x'' WHERE block < ?", [below])
+    connection.execute("UPDATE log_subjects SET fingerprints = ? WHERE block < ?", [b"", below])
     connection.execute("DELETE FROM log_postings WHERE block < ?", [below])
 
 
@@ -101,14 +107,17 @@ def positions(connection: Connection, name: str, block: int) -> bytes:
 
 
 def fingerprints(connection: Connection) -> Iterator[tuple[int, bytes]]:
-    """Each block with its fingerprints, newest first."""
-    return iter(connection.execute("SELECT block, fingerprints FROM log_subjects ORDER BY block DESC"))
+    """Each block with its fingerprints, newest first; :data:`PAGE_BLOCKS` (a megabyte) are one read."""
+    rows = connection.execute(_FINGERPRINTS, [sys.maxsize, PAGE_BLOCKS]).fetchall()
+    while rows:
+        yield from rows
+        rows = connection.execute(_FINGERPRINTS, [rows[-1][0], PAGE_BLOCKS]).fetchall()
 
 
 def postings(connection: Connection, prefix: str) -> Sequence[tuple[str, int, bytes]]:
     """The postings (name, block, positions) of the terms that begin with ``prefix``."""
     return connection.execute(
         "SELECT name, block, positions FROM log_terms JOIN log_postings USING (term)"
-        " WHERE name >= ? AND name < ? || char(0x10ffff)",
-        [prefix, prefix],
+        " WHERE name >= ? AND name < ?",
+        [prefix, prefix + chr(sys.maxunicode)],
     ).fetchall()

@@ -6,42 +6,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlite_utils import Database as Utils
-from sqlite_utils.migrations import Migrations
-
-from segserver.storage.sqlite.database import Connection
-
-migrations = Migrations("segserver.requests")
-
-
-@migrations()
-def create_requests(database: Utils) -> None:
-    """The register of requests, and of identifications with their two officers."""
-    database.execute(
-        """
-        CREATE TABLE subject_requests (
-            request_id TEXT PRIMARY KEY,
-            kind TEXT NOT NULL,
-            subject TEXT NOT NULL,
-            received_us INTEGER NOT NULL,
-            due_us INTEGER NOT NULL,
-            completed_us INTEGER
-        ) STRICT
-        """
-    )
-    database.execute("CREATE INDEX open_requests ON subject_requests (due_us) WHERE completed_us IS NULL")
-    database.execute(
-        """
-        CREATE TABLE identifications (
-            request_id TEXT PRIMARY KEY,
-            subject TEXT NOT NULL,
-            reason TEXT NOT NULL,
-            asked_by TEXT NOT NULL,
-            asked_us INTEGER NOT NULL,
-            approved_by TEXT
-        ) STRICT
-        """
-    )
+from segserver.storage.contract import Connection
 
 
 class RequestRow(NamedTuple):

@@ -4,33 +4,7 @@ subject.
 
 from __future__ import annotations
 
-from sqlite_utils import Database as Utils
-from sqlite_utils.migrations import Migrations
-
-from segserver.storage.sqlite.database import Connection
-
-migrations = Migrations("segserver.consents")
-
-
-@migrations()
-def create_consent_records(database: Utils) -> None:
-    """The ledger, and a trigger that refuses to change what was recorded."""
-    database.execute(
-        """
-        CREATE TABLE consent_records (
-            subject_key BLOB NOT NULL,
-            number INTEGER NOT NULL,
-            evidence BLOB NOT NULL,
-            PRIMARY KEY (subject_key, number)
-        ) WITHOUT ROWID, STRICT
-        """
-    )
-    database.execute(
-        """
-        CREATE TRIGGER consent_records_are_final BEFORE UPDATE ON consent_records
-        BEGIN SELECT RAISE(ABORT, 'a consent record is never changed'); END
-        """
-    )
+from segserver.storage.contract import Connection
 
 
 class ConsentRecords:

@@ -9,47 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlite_utils import Database as Utils
-from sqlite_utils.migrations import Migrations
-
-from segserver.storage.sqlite.database import Connection
-
-migrations = Migrations("segserver.subjects")
+from segserver.storage.contract import Connection
 
 PAGE_ROWS = 1_000
-
-
-@migrations()
-def create_subjects(database: Utils) -> None:
-    """Subjects, their aliases, and by what the database recognizes its keys."""
-    database.conn.execute(
-        """
-        CREATE TABLE subjects (
-            subject_key BLOB PRIMARY KEY,
-            wrapped_key BLOB NOT NULL,
-            key_version INTEGER NOT NULL,
-            salt BLOB NOT NULL,
-            profile BLOB NOT NULL,
-            state BLOB NOT NULL,
-            revision INTEGER NOT NULL,
-            updated_us INTEGER NOT NULL
-        ) WITHOUT ROWID, STRICT
-        """
-    )
-    database.conn.execute("CREATE INDEX subjects_by_key_version ON subjects (key_version)")
-    database.conn.execute(
-        "CREATE TABLE aliases (alias_key BLOB PRIMARY KEY, subject_key BLOB NOT NULL) WITHOUT ROWID, STRICT"
-    )
-    database.conn.execute("CREATE INDEX aliases_by_subject ON aliases (subject_key)")
-    database.conn.execute(
-        "CREATE TABLE key_checks (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT"
-    )
-
-
-@migrations()
-def create_retired_keys(database: Utils) -> None:
-    """The versions of the key-encryption key that nothing may be wrapped under any more."""
-    database.execute("CREATE TABLE retired_keys (version INTEGER PRIMARY KEY) STRICT")
 
 
 class SubjectRow(NamedTuple):
@@ -92,7 +54,12 @@ _WRAPPED_ELSEWHERE = """
     SELECT 1 FROM subjects WHERE key_version < ?1
     UNION ALL SELECT 1 FROM subjects WHERE key_version > ?1 LIMIT 1
 """
-_PUT = "INSERT OR REPLACE INTO subjects VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT = """
+    INSERT INTO subjects VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (subject_key) DO UPDATE SET
+    wrapped_key = excluded.wrapped_key, key_version = excluded.key_version, salt = excluded.salt,
+    profile = excluded.profile, state = excluded.state, revision = excluded.revision,
+    updated_us = excluded.updated_us
+"""
 
 
 class Subjects:
@@ -137,9 +104,7 @@ class Subjects:
             after = page[-1][0]
 
     def erase(self, connection: Connection, subject_key: bytes) -> bool:
-        """Removes the row and its aliases; whether there was one. Freed bytes are overwritten
-        (``secure_delete``).
-        """
+        """Removes the row and its aliases; whether there was one."""
         connection.execute("DELETE FROM aliases WHERE subject_key = ?", (subject_key,))
         return connection.execute("DELETE FROM subjects WHERE subject_key = ?", (subject_key,)).rowcount > 0
 
@@ -159,7 +124,11 @@ class Subjects:
 
     def put_alias(self, connection: Connection, alias_key: bytes, subject_key: bytes) -> None:
         """Makes the alias lead to the subject."""
-        connection.execute("INSERT OR REPLACE INTO aliases VALUES (?, ?)", (alias_key, subject_key))
+        connection.execute(
+            "INSERT INTO aliases VALUES (?, ?)"
+            " ON CONFLICT (alias_key) DO UPDATE SET subject_key = excluded.subject_key",
+            (alias_key, subject_key),
+        )
 
     def drop_alias(self, connection: Connection, alias_key: bytes) -> bool:
         """Removes one alias; whether there was one."""
@@ -200,7 +169,7 @@ class Subjects:
 
     def retire(self, connection: Connection, version: int) -> None:
         """Lets nothing be wrapped under this version from here on."""
-        connection.execute("INSERT OR IGNORE INTO retired_keys VALUES (?)", (version,))
+        connection.execute("INSERT INTO retired_keys VALUES (?) ON CONFLICT DO NOTHING", (version,))
 
     def key_checks(self, connection: Connection) -> dict[str, bytes]:
         """By what the database recognizes its keys: name → check value; empty before the first start."""
@@ -210,14 +179,3 @@ class Subjects:
         """Makes ``values`` all that the database knows of its keys."""
         connection.execute("DELETE FROM key_checks")
         connection.executemany("INSERT INTO key_checks VALUES (?, ?)", values.items())
-
-
-def truncate_log(connection: Connection) -> bool:
-    """Moves the write-ahead log into the database file and empties it, so that no old page stays behind in
-    it.
-
-    Runs outside a transaction. Whether it could: a reader in the middle of a statement keeps it from doing
-    so.
-    """
-    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    return not busy

@@ -7,24 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlite_utils.migrations import Migrations
 
 if TYPE_CHECKING:
-    from sqlite_utils import Database as Utils
-
-    from segserver.storage.sqlite.database import Connection
-
-migrations = Migrations("segserver.catalogs")
-
-
-@migrations()
-def m001_create(db: Utils) -> None:
-    """One row for each publication; a version is never changed."""
-    db.execute(
-        "CREATE TABLE catalogs (version INTEGER PRIMARY KEY, digest TEXT NOT NULL,"
-        " published_us INTEGER NOT NULL, publisher TEXT NOT NULL, note TEXT NOT NULL,"
-        " documents TEXT NOT NULL) STRICT"
-    )
+    from segserver.storage.contract import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +59,10 @@ def add(
 ) -> CatalogRow:
     """Stores the next version. Call it inside the writer's transaction."""
     text = msgspec.json.encode(dict(documents)).decode()
-    cursor = connection.execute(
+    row = connection.execute(
         "INSERT INTO catalogs (version, digest, published_us, publisher, note, documents)"
-        " VALUES ((SELECT coalesce(max(version), 0) + 1 FROM catalogs), ?, ?, ?, ?, ?)",
+        " VALUES ((SELECT coalesce(max(version), 0) + 1 FROM catalogs), ?, ?, ?, ?, ?)"
+        " RETURNING version",
         [digest, published_us, publisher, note, text],
-    )
-    return CatalogRow(int(cursor.lastrowid or 0), digest, published_us, publisher, note)
+    ).fetchone()
+    return CatalogRow(row[0], digest, published_us, publisher, note)

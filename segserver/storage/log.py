@@ -8,45 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
-from sqlite_utils.migrations import Migrations
-
 from segserver.errors import IntegrityError
 from segserver.storage.sqlite.database import sqlite3, unavailable
 
 if TYPE_CHECKING:
-    from sqlite_utils import Database as Utils
-
-    from segserver.storage.sqlite.database import Connection
-
-migrations = Migrations("segserver.log")
-
-
-@migrations()
-def m001_create(db: Utils) -> None:
-    """One row for an entry, with the hashes of every tree node that it completes; a pruned one has no
-    payload.
-    """
-    for table in (
-        "log_entries (log_index INTEGER PRIMARY KEY, hashes BLOB NOT NULL, payload BLOB)",
-        "log_head (id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL, root BLOB NOT NULL)",
-        "log_checkpoints (size INTEGER PRIMARY KEY, note TEXT NOT NULL)",
-        "log_prunes (log_index INTEGER PRIMARY KEY)",
-    ):
-        db.execute(f"CREATE TABLE {table} STRICT")
-
-
-@migrations()
-def m002_index(db: Utils) -> None:
-    """What search reads, a block of entries at a time; it follows from the payloads and can be made anew."""
-    for table in (
-        "log_terms (term INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT",
-        "log_postings (term INTEGER NOT NULL, block INTEGER NOT NULL, positions BLOB NOT NULL,"
-        " PRIMARY KEY (term, block)) WITHOUT ROWID, STRICT",
-        "log_blocks (block INTEGER PRIMARY KEY, time_min TEXT NOT NULL, time_max TEXT NOT NULL) STRICT",
-        "log_subjects (block INTEGER PRIMARY KEY, fingerprints BLOB NOT NULL) STRICT",
-    ):
-        db.execute(f"CREATE TABLE {table}")
-
+    from segserver.storage.contract import Connection
 
 _CHUNKS = (128, 32, 8, 4, 2, 1)
 _INSERTS = {
@@ -54,6 +20,11 @@ _INSERTS = {
     for rows in _CHUNKS
 }
 """Statements for so many rows at once; any number of rows needs few of them, and each stays prepared."""
+
+_MOVE_HEAD = (
+    "INSERT INTO log_head (id, size, root) VALUES (1, ?, ?)"
+    " ON CONFLICT (id) DO UPDATE SET size = excluded.size, root = excluded.root"
+)
 
 
 def head(connection: Connection) -> tuple[int, bytes] | None:
@@ -77,7 +48,7 @@ def append(connection: Connection, rows: Iterable[tuple[int, bytes, bytes]], siz
         while end <= len(values):
             connection.execute(_INSERTS[rows_each], values[start:end])
             start, end = end, end + 3 * rows_each
-    connection.execute("INSERT OR REPLACE INTO log_head (id, size, root) VALUES (1, ?, ?)", [size, root])
+    connection.execute(_MOVE_HEAD, [size, root])
 
 
 def hashes(connection: Connection, log_index: int) -> bytes | None:

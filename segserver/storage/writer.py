@@ -14,11 +14,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from segserver.errors import SegserverError, Unavailable
-from segserver.storage.sqlite.database import Connection, Database, sqlite3, unavailable
+from segserver.errors import Unavailable
+from segserver.storage.contract import Connection, Database
 
 GROUP_UNITS_MAX = 256
 QUEUE_UNITS_MAX = 16_384
@@ -75,13 +74,11 @@ class Writer:
     """A thread that owns the write connection.
 
     A unit whose work raises is rolled back alone; the others of its group go on. When the commit itself fails
-    (disk full, read-only, I/O error), every unit of the group gets :class:`Unavailable` and nothing of it is
-    stored."""
+    (disk full, read-only, I/O error, connection lost), every unit of the group gets :class:`Unavailable` and
+    nothing of it is stored."""
 
     def __init__(self, database: Database, append: Appender) -> None:
-        self._connection = database.connect()
-        self._path = database.path
-        self._file = _identity(self._path)
+        self._session = database.session()
         self._append = append
         self._queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._closed = False
@@ -115,7 +112,7 @@ class Writer:
             self._closed = True
             self._queue.put(None)
             self._thread.join()
-            self._connection.close()
+            self._session.close()
 
     def _put(self, unit: Unit) -> None:
         if self._closed:
@@ -148,19 +145,15 @@ class Writer:
 
     def _commit(self, group: Sequence[Unit]) -> None:
         """One transaction for the group; sets the outcome of every unit."""
-        connection = self._connection
+        session = self._session
         try:
-            self._check_file()
-            connection.execute("BEGIN IMMEDIATE")
+            session.begin()
             whole = [(unit, *done) for unit in group if (done := self._work(unit)) is not None]
             receipts = self._log(whole)
-            connection.execute("COMMIT")
+            session.commit()
         except Exception as error:
-            failure = error if isinstance(error, SegserverError) else unavailable(error)
-            # A rollback that fails as well has nothing to undo: without its commit, the group is not there.
-            with contextlib.suppress(sqlite3.Error):
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+            failure = session.translated(error)
+            session.rollback()
             if len(group) > 1 and not isinstance(failure, Unavailable):
                 self._commit_each(group)  # one unit's entry can't be logged: the others have no part in that
                 return
@@ -175,20 +168,10 @@ class Writer:
             unit.outcome = None
             self._commit([unit])
 
-    def _check_file(self) -> None:
-        """Raises :class:`Unavailable` when the file is no longer at its place: SQLite would go on writing to
-        what nobody can open again.
-        """
-        if _identity(self._path) != self._file:
-            raise Unavailable(
-                "the database file was removed or replaced while it was open: put it back, and restart",
-                reason="STORE_REPLACED",
-            )
-
     def _log(self, whole: Sequence[tuple[Unit, Any, Any]]) -> list[tuple[Unit, Receipt]]:
         """Appends the entries of units (with results and entries), and gives each its receipt."""
         indexes = iter(
-            self._append(self._connection, [entry for _, _, entries in whole for entry in entries])
+            self._append(self._session.connection, [entry for _, _, entries in whole for entry in entries])
         )
         return [(unit, Receipt(result, [next(indexes) for _ in entries])) for unit, result, entries in whole]
 
@@ -196,28 +179,19 @@ class Writer:
         """The result of a unit's work and its entries; ``None`` when the work failed and was rolled back."""
         if unit.work is None and not callable(unit.entries):
             return None, unit.entries
-        connection = self._connection
+        connection = self._session.connection
         connection.execute("SAVEPOINT unit")
         try:
             result = unit.work(connection) if unit.work else None
             done = result, unit.entries(result) if callable(unit.entries) else unit.entries
-        except sqlite3.OperationalError:
-            raise
         except Exception as error:
+            if self._session.is_fatal(error):
+                raise
             connection.execute("ROLLBACK TO unit")
             unit.outcome = error
             done = None
         connection.execute("RELEASE unit")
         return done
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """The device and inode of a file; ``None`` when there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _tell(group: Sequence[Unit]) -> None:

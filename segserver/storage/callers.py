@@ -6,25 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlite_utils.migrations import Migrations
-
 from segserver.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
-    from sqlite_utils import Database as Utils
-
-    from segserver.storage.sqlite.database import Connection
-
-migrations = Migrations("segserver.callers")
-
-
-@migrations()
-def m001_create(db: Utils) -> None:
-    """A caller has one key; only its SHA-256 is kept, which is enough for 256 random bits."""
-    db.execute(
-        "CREATE TABLE callers (name TEXT PRIMARY KEY, key_hash BLOB NOT NULL UNIQUE, roles TEXT NOT NULL,"
-        " purposes TEXT NOT NULL, created_us INTEGER NOT NULL, expires_us INTEGER, revoked_us INTEGER) STRICT"
-    )
+    from segserver.storage.contract import Connection
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,158 @@
+"""The tables in SQLite: sets of steps, of which each runs once in a database, in order."""
+
+from __future__ import annotations
+
+from sqlite_utils.migrations import Migrations
+
+from segserver.storage.sqlite.library import Utils
+
+subjects = Migrations("segserver.subjects")
+
+
+@subjects()
+def create_subjects(database: Utils) -> None:
+    """Subjects, their aliases, and by what the database recognizes its keys."""
+    database.execute(
+        """
+        CREATE TABLE subjects (
+            subject_key BLOB PRIMARY KEY,
+            wrapped_key BLOB NOT NULL,
+            key_version INTEGER NOT NULL,
+            salt BLOB NOT NULL,
+            profile BLOB NOT NULL,
+            state BLOB NOT NULL,
+            revision INTEGER NOT NULL,
+            updated_us INTEGER NOT NULL
+        ) WITHOUT ROWID, STRICT
+        """
+    )
+    database.execute("CREATE INDEX subjects_by_key_version ON subjects (key_version)")
+    database.execute(
+        "CREATE TABLE aliases (alias_key BLOB PRIMARY KEY, subject_key BLOB NOT NULL) WITHOUT ROWID, STRICT"
+    )
+    database.execute("CREATE INDEX aliases_by_subject ON aliases (subject_key)")
+    database.execute(
+        "CREATE TABLE key_checks (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID, STRICT"
+    )
+
+
+@subjects()
+def create_retired_keys(database: Utils) -> None:
+    """The versions of the key-encryption key that nothing may be wrapped under any more."""
+    database.execute("CREATE TABLE retired_keys (version INTEGER PRIMARY KEY) STRICT")
+
+
+consents = Migrations("segserver.consents")
+
+
+@consents()
+def create_consent_records(database: Utils) -> None:
+    """The ledger, and a trigger that refuses to change what was recorded."""
+    database.execute(
+        """
+        CREATE TABLE consent_records (
+            subject_key BLOB NOT NULL,
+            number INTEGER NOT NULL,
+            evidence BLOB NOT NULL,
+            PRIMARY KEY (subject_key, number)
+        ) WITHOUT ROWID, STRICT
+        """
+    )
+    database.execute(
+        """
+        CREATE TRIGGER consent_records_are_final BEFORE UPDATE ON consent_records
+        BEGIN SELECT RAISE(ABORT, 'a consent record is never changed'); END
+        """
+    )
+
+
+requests = Migrations("segserver.requests")
+
+
+@requests()
+def create_requests(database: Utils) -> None:
+    """The register of requests, and of identifications with their two officers."""
+    database.execute(
+        """
+        CREATE TABLE subject_requests (
+            request_id TEXT PRIMARY KEY,
+            kind TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            received_us INTEGER NOT NULL,
+            due_us INTEGER NOT NULL,
+            completed_us INTEGER
+        ) STRICT
+        """
+    )
+    database.execute("CREATE INDEX open_requests ON subject_requests (due_us) WHERE completed_us IS NULL")
+    database.execute(
+        """
+        CREATE TABLE identifications (
+            request_id TEXT PRIMARY KEY,
+            subject TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            asked_by TEXT NOT NULL,
+            asked_us INTEGER NOT NULL,
+            approved_by TEXT
+        ) STRICT
+        """
+    )
+
+
+catalogs = Migrations("segserver.catalogs")
+
+
+@catalogs(name="m001_create")
+def create_catalogs(database: Utils) -> None:
+    """One row for each publication; a version is never changed."""
+    database.execute(
+        "CREATE TABLE catalogs (version INTEGER PRIMARY KEY, digest TEXT NOT NULL,"
+        " published_us INTEGER NOT NULL, publisher TEXT NOT NULL, note TEXT NOT NULL,"
+        " documents TEXT NOT NULL) STRICT"
+    )
+
+
+callers = Migrations("segserver.callers")
+
+
+@callers(name="m001_create")
+def create_callers(database: Utils) -> None:
+    """A caller has one key; only its SHA-256 is kept, which is enough for 256 random bits."""
+    database.execute(
+        "CREATE TABLE callers (name TEXT PRIMARY KEY, key_hash BLOB NOT NULL UNIQUE, roles TEXT NOT NULL,"
+        " purposes TEXT NOT NULL, created_us INTEGER NOT NULL, expires_us INTEGER, revoked_us INTEGER) STRICT"
+    )
+
+
+log = Migrations("segserver.log")
+
+
+@log(name="m001_create")
+def create_log(database: Utils) -> None:
+    """One row for an entry, with the hashes of every tree node that it completes; a pruned one has no
+    payload.
+    """
+    for table in (
+        "log_entries (log_index INTEGER PRIMARY KEY, hashes BLOB NOT NULL, payload BLOB)",
+        "log_head (id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL, root BLOB NOT NULL)",
+        "log_checkpoints (size INTEGER PRIMARY KEY, note TEXT NOT NULL)",
+        "log_prunes (log_index INTEGER PRIMARY KEY)",
+    ):
+        database.execute(f"CREATE TABLE {table} STRICT")
+
+
+@log(name="m002_index")
+def create_log_index(database: Utils) -> None:
+    """What search reads, a block of entries at a time; it follows from the payloads and can be made anew."""
+    for table in (
+        "log_terms (term INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT",
+        "log_postings (term INTEGER NOT NULL, block INTEGER NOT NULL, positions BLOB NOT NULL,"
+        " PRIMARY KEY (term, block)) WITHOUT ROWID, STRICT",
+        "log_blocks (block INTEGER PRIMARY KEY, time_min TEXT NOT NULL, time_max TEXT NOT NULL) STRICT",
+        "log_subjects (block INTEGER PRIMARY KEY, fingerprints BLOB NOT NULL) STRICT",
+    ):
+        database.execute(f"CREATE TABLE {table}")
+
+
+MIGRATIONS = (subjects, consents, requests, catalogs, callers, log)
+"""Every set, in the order in which a new database is made."""
