@@ -17,7 +17,7 @@ from segserver.model import Category, TypeName
 from segserver.privacy.policy import Policy, Purpose
 from segserver.rules import Checked
 from segserver.rules.polars import PolarsProgram, compile_polars
-from segserver.rules.program import Step
+from segserver.rules.program import Coded, Step
 from segserver.rules.python import PythonProgram, compile_python
 
 T = TypeVar("T")
@@ -186,6 +186,11 @@ class Bulk:
     inputs: tuple[str, ...]
     segments: tuple[str, ...]
     polars: PolarsProgram
+    """Its last columns are the segments' variables; before them stand the code traits, which tell why one is
+    unknown.
+    """
+    coded: tuple[Coded, ...]
+    """The code traits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,9 +310,10 @@ class Catalog:
     def _bulk(self, purpose: str) -> Bulk:
         segments, inputs, steps = self._parts(purpose)
         types = {name: self.input_types[name] for name in inputs}
-        outputs = tuple(segment.variable for segment in segments)
+        coded = tuple(step for step in steps if isinstance(step, Coded))
+        outputs = (*(step.name for step in coded), *(segment.variable for segment in segments))
         polars = compile_polars(steps, types, outputs, self.steps.origins)
-        return Bulk(purpose, inputs, tuple(segment.id for segment in segments), polars)
+        return Bulk(purpose, inputs, tuple(segment.id for segment in segments), polars, coded)
 
 
 class _Cache(Generic[T]):

@@ -193,7 +193,7 @@ def members(
     if purpose not in serving.catalog.purposes:
         return {}
     bulk = serving.catalog.bulk(purpose)
-    table = population.frame(subjects, serving, caller, purpose, now_us, also)
+    table = population.see(subjects, serving, caller, purpose, now_us, also).frame
     answered = bulk.polars(table, now=to_datetime(now_us), subject=population.SUBJECT)
     variables = [serving.catalog.segments[segment].variable for segment in bulk.segments]
     return {

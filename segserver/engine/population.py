@@ -4,17 +4,21 @@ withheld.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from typing import Any
 
 import polars as pl
 
-from segserver.engine.serving import Serving
+from segserver.catalog import Catalog
+from segserver.engine.serving import VALUE_CLASSES, Serving
 from segserver.model import Caller
 from segserver.privacy import tables
 from segserver.privacy.gate import Gate
+from segserver.privacy.policy import Policy
+from segserver.privacy.subject import RuleValue
 from segserver.privacy.vault import Subject
 from segserver.rules.polars import WITHHELD
 from segserver.rules.polars_column import dtype
@@ -24,59 +28,89 @@ SUBJECT = "subject"
 STOPPED = "@stopped"
 """The column that says where a subject may not be evaluated at all for the purpose."""
 
+Current = Mapping[str, RuleValue]
+"""What a profile holds that has not expired."""
 
-def frame(
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What may be seen of each subject, in order.
+
+    ``frame`` has the columns :data:`SUBJECT` and :data:`STOPPED`, one for each input of the purpose's
+    program, and ``<input>@withheld`` where an input is withheld from anybody: it says where it is withheld
+    rather than missing. ``mask`` tells the reasons of the catalog's own gate."""
+
+    frame: pl.DataFrame
+    mask: tables.TableMask
+
+
+def see(
     subjects: Sequence[Subject],
     serving: Serving,
     caller: Caller,
     purpose: str,
     now_us: int,
     also: Gate | None = None,
-) -> pl.DataFrame:
-    """What may be seen of each subject, in order, for the inputs of the purpose's program.
-
-    The gate decides for all of them at once, and as for one at a time. A column ``<attribute>@withheld`` says
-    where an attribute is withheld rather than missing; it is there where any is. ``also`` is a gate that
-    every value has to pass besides the catalog's own."""
-    policy = serving.catalog.policy
+) -> Seen:
+    """What may be seen of each subject for the purpose: the gate decides for all of them at once, and as for
+    one at a time. ``also`` is a gate that every value has to pass besides the catalog's own.
+    """
     inputs = serving.plan(purpose).program.inputs
     profiles = [serving.gate.current(subject.profile, now_us) for subject in subjects]
-    attributes = serving.catalog.attributes
-    needed = {*inputs, *({policy.birth_date_attribute, policy.age_attribute} & attributes.keys())}
-    values = pl.DataFrame(
-        [
-            _column(name, [profile.get(name) for profile in profiles], attributes[name].type)
-            for name in sorted(needed)
-        ]
-    )
     masks = [
-        _mask(gate, subjects, caller, purpose, now_us, values)
+        _mask(gate, subjects, profiles, caller, purpose, now_us)
         for gate in (serving.gate, also)
         if gate is not None
     ]
-    stopped = masks[0].stopped()
-    seen = values
+    stopped = reduce(or_, [masked.stopped() for masked in masks])
+    seen = columns(profiles, serving.catalog, inputs)
     for masked in masks:
-        stopped = stopped | masked.stopped()
         seen = masked.apply(seen, inputs)
-    keys = pl.Series(SUBJECT, [subject.subject_key.hex() for subject in subjects], dtype=pl.String)
     hidden = {
         name: [masked.withheld(name) for masked in masks]
         for name in inputs
         if any(name not in mask.visible for masked in masks for mask in masked.masks.values())
     }
-    return pl.DataFrame(
+    keys = pl.Series(SUBJECT, [subject.subject_key.hex() for subject in subjects], dtype=pl.String)
+    frame = pl.DataFrame(
         [
             keys,
             stopped.alias(STOPPED),
             *seen,
-            *(reduce(or_, columns).alias(name + WITHHELD) for name, columns in hidden.items()),
+            *(reduce(or_, each).alias(name + WITHHELD) for name, each in hidden.items()),
+        ]
+    )
+    return Seen(frame, masks[0])
+
+
+def columns(profiles: Sequence[Current], catalog: Catalog, inputs: Sequence[str]) -> pl.DataFrame:
+    """The inputs of a page of subjects as columns, before the gate. An input without a column has no value in
+    any row.
+
+    A value of another type than the catalog's is null: it was stored before the catalog changed."""
+    return pl.DataFrame(
+        [
+            _column(name, [profile.get(name) for profile in profiles], catalog.attributes[name].type)
+            for name in inputs
+            if name in catalog.attributes
         ]
     )
 
 
+def _column(name: str, values: Sequence[Any], type_name: str) -> pl.Series:
+    expected = VALUE_CLASSES[type_name]
+    kept = [value if value.__class__ is expected else None for value in values]
+    physical = pl.Int64 if type_name == "timestamp" else dtype(type_name)
+    return pl.Series(name, kept, dtype=physical).cast(dtype(type_name))
+
+
 def _mask(
-    gate: Gate, subjects: Sequence[Subject], caller: Caller, purpose: str, now_us: int, values: pl.DataFrame
+    gate: Gate,
+    subjects: Sequence[Subject],
+    profiles: Sequence[Current],
+    caller: Caller,
+    purpose: str,
+    now_us: int,
 ) -> tables.TableMask:
     defined = gate.policy.purposes.get(purpose)
     states = tables.state_table(
@@ -84,12 +118,21 @@ def _mask(
         purpose,
         direct_marketing=defined is not None and defined.direct_marketing,
     )
-    return tables.mask_table(gate, purpose, caller, now_us, states, values)
+    return tables.mask_table(gate, purpose, caller, now_us, states, _ages(profiles, gate.policy))
 
 
-def _column(name: str, values: Sequence[Any], type_name: str) -> pl.Series:
-    """Values in rule form as a column. A value of another type than the catalog's, from before it changed, is
-    null.
-    """
-    physical = pl.Int64 if type_name == "timestamp" else dtype(type_name)
-    return pl.Series(name, values, dtype=physical, strict=False).cast(dtype(type_name))
+def _ages(profiles: Sequence[Current], policy: Policy) -> pl.DataFrame:
+    """What tells the age, as the gate reads it one at a time: whatever the catalog declares."""
+    born = [profile.get(policy.birth_date_attribute) for profile in profiles]
+    years = [profile.get(policy.age_attribute) for profile in profiles]
+    return pl.DataFrame(
+        {
+            policy.birth_date_attribute: pl.Series(
+                [int(value) if isinstance(value, int) else None for value in born], dtype=pl.Int64
+            ),
+            policy.age_attribute: pl.Series(
+                [float(value) if isinstance(value, int | float) else None for value in years],
+                dtype=pl.Float64,
+            ),
+        }
+    )

@@ -104,7 +104,7 @@ subjects = st.lists(
 @given(subjects, st.sampled_from(["marketing", "care"]))
 def test_every_subject_is_seen_as_it_is_one_at_a_time(subjects, purpose):
     plan = SERVING.plan(purpose)
-    frame = population.frame(subjects, SERVING, CALLER, purpose, NOW_US)
+    frame = population.see(subjects, SERVING, CALLER, purpose, NOW_US).frame
     answered = members(SERVING, CALLER, purpose, subjects, NOW_US)
     assert frame.height == len(subjects)
     for number, subject in enumerate(subjects):
@@ -146,4 +146,4 @@ def plain(name: str, value):
 
 @pytest.mark.parametrize("purpose", ["marketing", "care"])
 def test_nobody_is_a_table_too(purpose):
-    assert population.frame([], SERVING, CALLER, purpose, NOW_US).height == 0
+    assert population.see([], SERVING, CALLER, purpose, NOW_US).frame.height == 0
