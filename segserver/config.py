@@ -174,6 +174,46 @@ class JwtSettings(_Section):
         return self
 
 
+_LISTEN = re.compile(r"(\[[0-9a-fA-F:.]+(?:%\w+)?\]|[^\s\[\]:/]+):([0-9]{1,5})")
+
+
+def _address(listen: str) -> str:
+    """``host:port``; gRPC itself takes a port beyond 65,535 for another one."""
+    found = _LISTEN.fullmatch(listen)
+    if found is None or int(found[2]) > 65_535:
+        raise ValueError(
+            "expected HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:50051 or [::1]:50051"
+        )
+    return listen
+
+
+def is_loopback(listen: str) -> bool:
+    """Whether only this machine can reach ``HOST:PORT``."""
+    host = listen.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _optional_address(listen: str) -> str:
+    return _address(listen) if listen else ""
+
+
+class ObserveSettings(_Section):
+    """What the server tells of itself; see docs/operating.md."""
+
+    metrics_listen: Annotated[str, AfterValidator(_optional_address)] = ""
+    """`HOST:PORT` of an HTTP endpoint with metrics for Prometheus, of all workers; without it, none."""
+    otlp_endpoint: str = Field("", pattern=r"^(https?://\S+)?$")
+    """The OpenTelemetry collector (OTLP over gRPC) that gets metrics and traces, such as
+    http://127.0.0.1:4317; without it, none. Needs `segserver[otel]`."""
+    trace_ratio: float = Field(0.0, ge=0, le=1)
+    """The share of calls that are traced, beside those whose caller traces."""
+    log_calls: bool = False
+    """A line in the log for every call: request id, caller, method, status, duration."""
+
+
 class ControllerSettings(_Section):
     """Who is responsible (GDPR art. 4(7)), as receipts and records of processing name them."""
 
@@ -192,19 +232,6 @@ class UpkeepSettings(_Section):
     """
     rewrap_interval_s: float = Field(30.0, gt=0)
     """How often to look whether the key-encryption key was rotated, and data keys are to be wrapped again."""
-
-
-_LISTEN = re.compile(r"(\[[0-9a-fA-F:.]+(?:%\w+)?\]|[^\s\[\]:/]+):([0-9]{1,5})")
-
-
-def _address(listen: str) -> str:
-    """``host:port``; gRPC itself takes a port beyond 65,535 for another one."""
-    found = _LISTEN.fullmatch(listen)
-    if found is None or int(found[2]) > 65_535:
-        raise ValueError(
-            "expected HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:50051 or [::1]:50051"
-        )
-    return listen
 
 
 class Config(_Section):
@@ -233,6 +260,9 @@ class Config(_Section):
     """Who keeps the keyring: the file in ``data_dir``, or what a plugin brings under this name."""
     controller: ControllerSettings = ControllerSettings()
     upkeep: UpkeepSettings = UpkeepSettings()
+    workers: int = Field(1, ge=1, le=64)
+    """Processes that serve on one port; more than one are supervised, and started again when they end."""
+    observe: ObserveSettings = ObserveSettings()
     limits: Limits = Limits()
     rates: RateSettings = RateSettings()
     tls: TlsSettings = TlsSettings()
@@ -261,11 +291,7 @@ class Config(_Section):
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        host = self.listen.rpartition(":")[0].strip("[]")
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return host == "localhost"
+        return is_loopback(self.listen)
 
 
 def load(path: Path | None = None, **overrides: Any) -> Config:

@@ -30,6 +30,7 @@ from segserver.engine.store import Store, open_store
 from segserver.engine.upkeep import Upkeep
 from segserver.errors import FailedPrecondition, Unavailable
 from segserver.model import Role
+from segserver.observe.counts import Counts
 from segserver.privacy.consent import Consents
 from segserver.privacy.gate import Gate
 from segserver.privacy.keyring import Keyring, check_keyring, new_keyring
@@ -77,6 +78,7 @@ class Engine:
     audit: AuditDesk
     upkeep: Upkeep
     store: Store
+    counts: Counts
     now_us: Callable[[], int]
 
     async def record_denial(self, method: str, caller: str, reason: str) -> None:
@@ -116,15 +118,20 @@ class Engine:
 
 
 def build(
-    config: Config, *, installed: Installed | None = None, now_us: Callable[[], int] = system_clock_us
+    config: Config,
+    *,
+    installed: Installed | None = None,
+    now_us: Callable[[], int] = system_clock_us,
+    publish: bool = True,
 ) -> Engine:
-    """An engine on the store of ``config``, with the catalog that serves.
+    """An engine on the store of ``config``, with the catalog that serves: that of ``catalog_dir``, or without
+    ``publish`` the newest that is stored.
 
     Raises :class:`FailedPrecondition` for a missing or wrong keyring, an affected SQLite library, no catalog,
     or (strict) a quarantined plugin; :class:`CatalogError` for a catalog with problems; :class:`Unavailable`
     for a store that can't be used."""
     plugins = load(strict=config.strict) if installed is None else installed
-    documents = None if config.catalog_dir is None else read_directory(config.catalog_dir)
+    documents = read_directory(config.catalog_dir) if config.catalog_dir and publish else None
     provider = choose(config.key_provider, config.keyring_path, plugins.key_providers)
     with starting(config):
         keyring, store = _opened(config, provider, now_us)
@@ -137,7 +144,7 @@ def build(
         def serve(catalog: Catalog, row: CatalogRow) -> Serving:
             return Serving(catalog, row, Gate(catalog.policy))
 
-        host = Host()
+        host, counts = Host(), Counts()
         served = Catalogs(reader, writer, plugins, host, serve, now_us)
         served.open(documents)
         release_key = derive(keyring.pseudonym_root, f"release/{keyring.tenant}")
@@ -151,7 +158,7 @@ def build(
             host=host,
             callers=Callers(reader, now_us),
             catalogs=served,
-            evaluator=Evaluator(corridor, writer, now_us),
+            evaluator=Evaluator(corridor, writer, now_us, counts),
             comparer=Comparer(store, vault, served, Release(release_key), now_us),
             explainer=Explainer(corridor, writer, now_us),
             profiles=ProfileDesk(
@@ -171,6 +178,7 @@ def build(
                 now_us,
             ),
             store=store,
+            counts=counts,
             now_us=now_us,
         )
     except BaseException:

@@ -13,6 +13,7 @@ from segserver.engine.results import Results, run
 from segserver.engine.turns import Turns
 from segserver.errors import SegserverError
 from segserver.model import Caller
+from segserver.observe.counts import Counts
 from segserver.storage.writer import Writer
 
 LISTED_MAX = 500
@@ -22,10 +23,11 @@ LISTED_MAX = 500
 class Evaluator:
     """Answers questions. No answer leaves before its audit entry is durable."""
 
-    def __init__(self, corridor: Corridor, writer: Writer, now_us: Callable[[], int]) -> None:
+    def __init__(self, corridor: Corridor, writer: Writer, now_us: Callable[[], int], counts: Counts) -> None:
         self._corridor = corridor
         self._writer = writer
         self._now_us = now_us
+        self._counts = counts
         self._turns = Turns(self._answer_all)
 
     @property
@@ -82,8 +84,22 @@ class Evaluator:
         await self._writer.write(None, entries)
         return answers
 
+    def _count(self, sight: Sight, found: Results) -> None:
+        outcomes = self._counts.outcomes
+        outcomes["member"] += len(found.members)
+        outcomes["not_member"] += len(found.others)
+        outcomes["unknown"] += len(found.unknown)
+        outcomes["withheld"] += len(found.withheld)
+        if sight.mask.stopped is None and not sight.withheld:
+            self._counts.gate["open"] += 1
+            return
+        self._counts.gate["partly" if sight.mask.stopped is None else "stopped"] += 1
+        for reason in sight.plan.reasons(sight.mask):
+            self._counts.withheld[reason] += 1
+
     def _answer(self, caller: Caller, question: Question, sight: Sight) -> tuple[Evaluation, bytes]:
         found = run(sight)
+        self._count(sight, found)
         time_us = self._now_us()
         answer = Evaluation(
             evaluation_id=new_evaluation_id(time_us),

@@ -57,6 +57,7 @@ class Plan:
         self.unsettled: dict[UnsettledKey, SegmentResult] = {}
         """Results of subjects that lack the same attributes, made before."""
         self._withheld: dict[Mask, Mapping[str, str]] = {}
+        self._reasons: dict[Mask, Sequence[str]] = {}
         self._stopped: dict[Mask, Sequence[SegmentResult]] = {}
         self._by_reason: dict[Mask, Mapping[str, tuple[str, ...]]] = {}
 
@@ -101,6 +102,14 @@ class Plan:
                 }
             )
             self._withheld[mask] = found
+        return found
+
+    def reasons(self, mask: Mask) -> Sequence[str]:
+        """The reason codes for which a mask hides any of the program's inputs, or stops it."""
+        found = self._reasons.get(mask)
+        if found is None:
+            reasons = {*self.withheld(mask).values(), *([str(mask.stopped)] if mask.stopped else [])}
+            found = self._reasons[mask] = sorted(reasons)
         return found
 
     def stopped(self, mask: Mask) -> Sequence[SegmentResult]:

@@ -18,7 +18,7 @@ from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.config import UpkeepSettings
 from segserver.engine.serving import Serving
 from segserver.engine.store import Store
-from segserver.errors import SegserverError
+from segserver.errors import SegserverError, Unavailable
 from segserver.privacy.keys import Keys
 from segserver.privacy.rights import Rights, Swept
 
@@ -47,8 +47,15 @@ class Upkeep:
         self._serving = serving
         self._settings = settings
         self._now_us = now_us
+        self.trouble: SegserverError | None = None
+        """Why the keys could not be looked after, at the last attempt."""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+
+    @property
+    def key_created_us(self) -> int | None:
+        """When the current key-encryption key was made; ``None`` where the keyring does not say."""
+        return self._keys.created_us
 
     def start(self) -> None:
         """Begins, with what a former process left undone."""
@@ -92,23 +99,25 @@ class Upkeep:
     def _run(self) -> None:
         next_sweep = time.monotonic()
         while not self._stop.is_set():
-            self._attempt(self.rewrap)
+            self.trouble = self._attempt(self.rewrap)
             if time.monotonic() >= next_sweep:
                 self._attempt(self.sweep)
                 next_sweep = time.monotonic() + self._settings.sweep_interval_s
             self._stop.wait(min(self._settings.rewrap_interval_s, self._settings.sweep_interval_s))
 
-    def _attempt(self, task: Callable[[], int]) -> None:
-        """Does a task; what fails now is tried again after the interval."""
+    def _attempt(self, task: Callable[[], int]) -> SegserverError | None:
+        """Does a task; what fails now, and is returned, is tried again after the interval."""
         try:
             done = task()
         except SegserverError as error:
             log.error("upkeep failed", task=task.__name__, reason=error.reason)
+            return error
         except Exception as error:
             log.error("upkeep failed", task=task.__name__, error=type(error).__name__)
-        else:
-            if done:
-                log.info("upkeep", task=task.__name__, subjects=done)
+            return Unavailable(f"{task.__name__} failed: {type(error).__name__}")
+        if done:
+            log.info("upkeep", task=task.__name__, subjects=done)
+        return None
 
     def _rest(self) -> bool:
         return self._stop.wait(REST_S)

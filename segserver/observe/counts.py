@@ -28,6 +28,18 @@ class Timing:
 
 
 @dataclass(slots=True)
+class Commits:
+    """What became durable since the worker started."""
+
+    timing: Timing = field(default_factory=Timing)
+    """Of transactions, from their begin to the disk, failed ones too."""
+    units: int = 0
+    """Units of work in those that became durable: a group commit has many."""
+    failures: int = 0
+    """Transactions that failed."""
+
+
+@dataclass(slots=True)
 class Counts:
     """What happened since the worker started."""
 
@@ -41,11 +53,6 @@ class Counts:
     """Evaluations by what the gate let through: ``open`` (everything), ``partly``, ``stopped`` (nothing)."""
     withheld: Counter[str] = field(default_factory=Counter)
     """Evaluations from which something was withheld, by reason code."""
-    commits: Timing = field(default_factory=Timing)
-    """Of transactions, from their begin to the disk."""
-    committed: int = 0
-    """Units of work in them: a group commit has many."""
-    failed_commits: int = 0
 
     def called(self, method: str, status: str, seconds: float) -> None:
         """Counts a call that has ended."""

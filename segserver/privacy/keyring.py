@@ -11,6 +11,7 @@ import binascii
 import json
 import os
 import stat
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,6 +34,8 @@ class Keyring:
     key_encryption_keys: Mapping[int, bytes]
     current: int
     """The version under which new data keys are wrapped."""
+    created_us: Mapping[int, int] = field(default_factory=dict, compare=False)
+    """When each version was made, in microseconds since the epoch, where that is known."""
     _wrappers: dict[int, KeyWrapper] = field(default_factory=dict, init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -72,7 +75,10 @@ class Keyring:
         """The same keyring with one version more, which is the current one."""
         version = max(self.key_encryption_keys) + 1
         return replace(
-            self, key_encryption_keys={**self.key_encryption_keys, version: random_key()}, current=version
+            self,
+            key_encryption_keys={**self.key_encryption_keys, version: random_key()},
+            current=version,
+            created_us={**self.created_us, version: _now_us()},
         )
 
     def without(self, version: int) -> Keyring:
@@ -91,7 +97,11 @@ class Keyring:
 
 def new_keyring(tenant: str = "default") -> Keyring:
     """Fresh random keys."""
-    return Keyring(tenant, random_key(), random_key(), {1: random_key()}, 1)
+    return Keyring(tenant, random_key(), random_key(), {1: random_key()}, 1, {1: _now_us()})
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000
 
 
 def check_keyring(keyring: Keyring, recorded: Mapping[str, bytes]) -> None:
@@ -205,6 +215,9 @@ def _encode(keyring: Keyring) -> bytes:
         "audit_seed": _text(keyring.audit_seed),
         "key_encryption_keys": {str(v): _text(k) for v, k in sorted(keyring.key_encryption_keys.items())},
         "current": keyring.current,
+        "created_us": {
+            str(v): us for v, us in sorted(keyring.created_us.items()) if v in keyring.key_encryption_keys
+        },
     }
     return json.dumps(content, indent=2).encode() + b"\n"
 
@@ -219,6 +232,7 @@ def _decode(content: bytes) -> Keyring:
         audit_seed=_key(found["audit_seed"]),
         key_encryption_keys={int(v): _key(k) for v, k in found["key_encryption_keys"].items()},
         current=int(found["current"]),
+        created_us={int(v): int(us) for v, us in found.get("created_us", {}).items()},
     )
 
 

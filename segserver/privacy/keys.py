@@ -87,6 +87,14 @@ class Keys:
         self._vault = vault
         self._subjects = subjects
 
+    @property
+    def created_us(self) -> int | None:
+        """When the current version was made, in microseconds since the epoch; ``None`` where the keyring does
+        not say.
+        """
+        keyring = self._vault.keyring
+        return keyring.created_us.get(keyring.current)
+
     def status(self, connection: Connection) -> list[KeyStatus]:
         """Every version that the keyring holds or a data key needs, in order."""
         keyring = self._provider.load()

@@ -63,6 +63,11 @@ class Vault:
             bind(tenant, name) + length for name in (b"key", b"profile", b"state", b"evidence")
         )
 
+    @property
+    def keyring(self) -> Keyring:
+        """The one in use."""
+        return self._keyring
+
     def create(self, subject_key: bytes) -> Subject:
         """A new subject with an empty profile, no decisions, and fresh random data key and salt."""
         data_key = random_key()

@@ -16,7 +16,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from segserver.errors import Unavailable
+from segserver.errors import SegserverError, Unavailable
+from segserver.observe.counts import Commits
 from segserver.storage.contract import Connection, Database
 
 GROUP_UNITS_MAX = 256
@@ -75,13 +76,15 @@ class Writer:
 
     A unit whose work raises is rolled back alone; the others of its group go on. When the commit itself fails
     (disk full, read-only, I/O error, connection lost), every unit of the group gets :class:`Unavailable` and
-    nothing of it is stored."""
+    nothing of it is stored; ``trouble`` is why, until a commit succeeds again."""
 
     def __init__(self, database: Database, append: Appender) -> None:
         self._session = database.session()
         self._append = append
         self._queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._closed = False
+        self.commits = Commits()
+        self.trouble: SegserverError | None = None
         self._thread = threading.Thread(target=self._run, name="segserver-writer", daemon=True)
         self._thread.start()
 
@@ -146,6 +149,7 @@ class Writer:
     def _commit(self, group: Sequence[Unit]) -> None:
         """One transaction for the group; sets the outcome of every unit."""
         session = self._session
+        begin = time.perf_counter()
         try:
             session.begin()
             whole = [(unit, *done) for unit in group if (done := self._work(unit)) is not None]
@@ -154,12 +158,18 @@ class Writer:
         except Exception as error:
             failure = session.translated(error)
             session.rollback()
+            self.commits.timing.add(time.perf_counter() - begin)
+            self.commits.failures += 1
+            self.trouble = failure if isinstance(failure, Unavailable) else None
             if len(group) > 1 and not isinstance(failure, Unavailable):
                 self._commit_each(group)  # one unit's entry can't be logged: the others have no part in that
                 return
             for unit in group:
                 unit.outcome = unit.outcome or failure
             return
+        self.commits.timing.add(time.perf_counter() - begin)
+        self.commits.units += len(receipts)
+        self.trouble = None
         for unit, receipt in receipts:
             unit.outcome = receipt
 
