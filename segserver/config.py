@@ -12,7 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from segserver.errors import InvalidInput, Violation
 from segserver.model import NAME, Role
@@ -249,6 +257,13 @@ class Config(_Section):
     insecure: bool = False
     """Listen without encryption where other machines can reach the server: only behind a proxy that
     encrypts.
+def _store(url: SecretStr) -> SecretStr:
+    """A PostgreSQL URL, or nothing. What is wrong with it is not quoted: it can hold a password."""
+    if url.get_secret_value() and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("expected postgresql://USER@HOST:PORT/DATABASE, or nothing for SQLite in data_dir")
+    return url
+
+
     """
     strict: bool = False
     """A quarantined plugin stops the start."""
@@ -257,6 +272,10 @@ class Config(_Section):
     phone_region: str = Field("", pattern=r"^([A-Z]{2})?$")
     """The region of phone numbers given without a country code (ISO 3166-1 alpha-2); empty refuses them."""
     key_provider: str = "file"
+    store: Annotated[SecretStr, AfterValidator(_store)] = SecretStr("")
+    """``postgresql://USER@HOST:PORT/DATABASE``; empty keeps a SQLite file in ``data_dir``. A password is
+    better kept in the file that ``PGPASSFILE`` names.
+    """
     """Who keeps the keyring: the file in ``data_dir``, or what a plugin brings under this name."""
     controller: ControllerSettings = ControllerSettings()
     upkeep: UpkeepSettings = UpkeepSettings()

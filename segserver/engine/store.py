@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from segserver.audit.log import Log
 from segserver.config import Config
+from segserver.errors import FailedPrecondition
 from segserver.storage.contract import Connection, Database
 from segserver.storage.sqlite import Database as File
 from segserver.storage.writer import Writer
@@ -31,12 +32,27 @@ class Store:
         self.reader.close()
 
 
-def open_store(config: Config) -> Store:
-    """Opens the store of ``config``, with the current schema.
+def open_database(config: Config) -> Database:
+    """The store of ``config`` with the current schema: the PostgreSQL database, or the file.
 
-    Raises :class:`FailedPrecondition` for an affected SQLite library, :class:`Unavailable` when the store
-    can't be used."""
-    database = File(config.database_path)
+    Raises :class:`FailedPrecondition` for an affected SQLite library, a PostgreSQL server that can't keep the
+    store, or a missing driver; :class:`Unavailable` when the store can't be used."""
+    url = config.store.get_secret_value()
+    if not url:
+        return File(config.database_path)
+    try:
+        from segserver.storage.postgres import Database as Server
+    except ImportError as error:
+        raise FailedPrecondition(
+            "a PostgreSQL store needs its driver: pip install 'segserver[postgres]'",
+            reason="POSTGRES_DRIVER_MISSING",
+        ) from error
+    return Server(url)
+
+
+def open_store(config: Config) -> Store:
+    """Opens the store of ``config``. Raises what :func:`open_database` raises."""
+    database = open_database(config)
     writer = Writer(database, Log().append)
     try:
         return Store(database, database.connect(read_only=True), writer)

@@ -1,0 +1,88 @@
+"""Opening a PostgreSQL database: settings that keep what was committed, and the current schema."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from segserver.errors import FailedPrecondition
+from segserver.storage.postgres.connection import Connection
+from segserver.storage.postgres.schema import STEPS, Step
+from segserver.storage.postgres.session import ServerSession
+
+VERSION_MIN = 140_000
+"""PostgreSQL 14: ``pg_xact_status`` and pipelines are older, its predecessors get no more repairs."""
+
+_MIGRATING = 1936025460
+"""The lock under which one process at a time changes the schema."""
+
+
+class Database:
+    """One database with its schema, which is the first of the connection's ``search_path``.
+
+    Raises :class:`FailedPrecondition` for a server that can't keep the store, :class:`Unavailable` when it
+    can't be reached."""
+
+    def __init__(self, url: str, steps: Sequence[Step] = STEPS) -> None:
+        self._url = url
+        connection = Connection(url, reopens=False)
+        try:
+            _check(connection)
+            _migrate(connection, steps)
+        finally:
+            connection.close()
+
+    def connect(self, *, read_only: bool = False) -> Connection:
+        """A new connection, which opens itself again when it was lost. Raises :class:`Unavailable`."""
+        return Connection(self._url, read_only=read_only)
+
+    def session(self) -> ServerSession:
+        """What a writer writes through."""
+        return ServerSession(self._url)
+
+    def forget(self) -> bool:
+        """Vacuums the tables of subjects, so that no dead row stays in them.
+
+        Always false: PostgreSQL's write-ahead log holds what was written until its files are used again, and
+        archives and backups hold it for as long as they are kept.
+        """
+        connection = self.connect()
+        try:
+            connection.command("VACUUM (SKIP_LOCKED) subjects, aliases, consent_records")
+        finally:
+            connection.close()
+        return False
+
+
+def _check(connection: Connection) -> None:
+    version, encoding, fsync, pages = connection.execute(
+        "SELECT CAST(current_setting('server_version_num') AS BIGINT), current_setting('server_encoding'),"
+        " current_setting('fsync'), current_setting('full_page_writes')"
+    ).fetchone()
+    if version < VERSION_MIN:
+        raise FailedPrecondition(
+            f"segserver needs PostgreSQL {VERSION_MIN // 10_000} or newer, not {version // 10_000}",
+            reason="POSTGRES_TOO_OLD",
+        )
+    if encoding != "UTF8":
+        raise FailedPrecondition(
+            f"the database's encoding is {encoding}: create one with ENCODING 'UTF8'",
+            reason="POSTGRES_ENCODING",
+        )
+    if "off" in (fsync, pages):
+        raise FailedPrecondition(
+            "the PostgreSQL server runs without fsync or full_page_writes: a crash would lose commits",
+            reason="POSTGRES_NOT_DURABLE",
+        )
+
+
+def _migrate(connection: Connection, steps: Sequence[Step]) -> None:
+    """Runs the steps that this database has not had, in one transaction."""
+    connection.script(f"BEGIN; SELECT pg_advisory_xact_lock({_MIGRATING})")
+    connection.command('CREATE TABLE IF NOT EXISTS schema_steps (name TEXT COLLATE "C" PRIMARY KEY)')
+    done = {row[0] for row in connection.execute("SELECT name FROM schema_steps")}
+    for step in steps:
+        if step.name not in done:
+            for statement in step.statements:
+                connection.command(statement)
+            connection.execute("INSERT INTO schema_steps (name) VALUES (?)", [step.name])
+    connection.command("COMMIT")
