@@ -30,6 +30,7 @@ class Kind(StrEnum):
     EXPLAIN = "explain"
     PROFILE_WRITTEN = "profile_written"
     PROFILE_READ = "profile_read"
+    EVENTS_RECORDED = "events_recorded"
     CONSENT_RECORDED = "consent_recorded"
     CONSENT_WITHDRAWN = "consent_withdrawn"
     OBJECTION = "objection"
@@ -41,6 +42,7 @@ class Kind(StrEnum):
     SUBJECT_REQUEST = "subject_request"
     CATALOG_PUBLISHED = "catalog_published"
     CALLER_ADDED = "caller_added"
+    CALLER_KEY_ROTATED = "caller_key_rotated"
     CALLER_REVOKED = "caller_revoked"
     KEY_ROTATED = "key_rotated"
     KEY_RETIRED = "key_retired"
@@ -64,6 +66,10 @@ class Outcomes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     not_member: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
+    mixed: tuple[str, ...] = ()
+    """In a batch: the segments whose outcome is not the same for every subject; ``results_root`` commits to
+    each.
+    """
     others: str = ""
 
 

@@ -28,7 +28,7 @@ OCSF_INFORMATIONAL, OCSF_MEDIUM = 1, 3
 
 PARQUET_ROWS = 8192
 
-_LISTS = ("member", "not_member", "unknown", "withheld")
+_LISTS = ("member", "not_member", "unknown", "withheld", "mixed")
 _MAPPINGS = ("withheld", "failed", "strategies", "details")
 COLUMNS = (
     *("log_index", "time", "kind", "caller", "request_id", "purpose", "legal_basis", "subject", "result"),

@@ -41,6 +41,8 @@ PAUSE_SECONDS = 0.001
 """After so many entries (half a millisecond) the indexer rests: no answer waits long for the interpreter."""
 
 OUTCOMES = ("member", "not_member", "unknown", "withheld")
+MIXED = "mixed"
+"""Stands for any of them: the outcome of a segment that differs from subject to subject of a batch."""
 
 
 def terms(entry: Entry) -> Iterator[str]:
@@ -54,7 +56,7 @@ def terms(entry: Entry) -> Iterator[str]:
     segments = entry.segments
     if segments.others:
         yield f"others:{segments.others}"
-    for outcome in OUTCOMES:
+    for outcome in (*OUTCOMES, MIXED):
         named = getattr(segments, outcome)
         if named:
             yield f"outcome:{outcome}"

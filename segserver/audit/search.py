@@ -16,6 +16,7 @@ from segserver.audit.entry import Entry, Kind, decode
 from segserver.audit.index import (
     BLOCK_ENTRIES,
     FINGERPRINT_BYTES,
+    MIXED,
     OUTCOMES,
     fingerprint,
     index_next,
@@ -40,8 +41,8 @@ class Filter:
 
     ``after`` is inclusive and ``before`` exclusive, both as :func:`segserver.audit.entry.timestamp` writes
     times. A ``segment`` is found with any outcome, or with ``outcome`` when that is given; an answer about
-    a whole catalog counts as an answer about each segment. ``subjects`` are audit tokens, of which an entry
-    has one.
+    a whole catalog counts as an answer about each segment, and a batch in which a segment's outcome differs
+    from subject to subject as one with any. ``subjects`` are audit tokens, of which an entry has one.
     """
 
     after: str = ""
@@ -79,14 +80,14 @@ class Filter:
         if not self.segment:
             return (
                 not self.outcome
-                or bool(getattr(entry.segments, self.outcome))
+                or bool(getattr(entry.segments, self.outcome) or entry.segments.mixed)
                 or entry.segments.others == self.outcome
             )
         found = next(
-            (name for name in OUTCOMES if self.segment in getattr(entry.segments, name)),
+            (name for name in (*OUTCOMES, MIXED) if self.segment in getattr(entry.segments, name)),
             entry.segments.others,
         )
-        return found == self.outcome if self.outcome else bool(found)
+        return found in (self.outcome, MIXED) if self.outcome else bool(found)
 
     def groups(self) -> Iterator[tuple[str, ...]]:
         """Terms of the index: an entry that matches has at least one term of each group."""
@@ -97,9 +98,9 @@ class Filter:
                 yield (f"{name}:{value}",)
         if self.segment:
             wanted = (self.outcome,) if self.outcome else OUTCOMES
-            yield tuple(f"{outcome}:{self.segment}" for outcome in wanted) + self._others()
+            yield tuple(f"{outcome}:{self.segment}" for outcome in (*wanted, MIXED)) + self._others()
         elif self.outcome:
-            yield (f"outcome:{self.outcome}", *self._others())
+            yield (f"outcome:{self.outcome}", f"outcome:{MIXED}", *self._others())
 
     def _others(self) -> tuple[str, ...]:
         return tuple(f"others:{outcome}" for outcome in OUTCOMES if self.outcome in ("", outcome))
@@ -170,7 +171,7 @@ def _count(counts: dict[str, Counter[str]], entry: Entry) -> None:
     for name in ("caller", "purpose"):
         if value := getattr(entry, name):
             counts[name][value] += 1
-    counts["outcome"].update(outcome for outcome in OUTCOMES if getattr(entry.segments, outcome))
+    counts["outcome"].update(outcome for outcome in (*OUTCOMES, MIXED) if getattr(entry.segments, outcome))
     counts["withheld_by"].update(entry.withheld.keys())
 
 
