@@ -1,20 +1,8 @@
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
-from segserver.storage.sqlite import Database
 from segserver.storage.subjects import SubjectRow, Subjects
 
 SUBJECTS = Subjects()
-
-
-@pytest.fixture
-def connection(tmp_path: Path):
-    connection = Database(tmp_path / "segserver.db").connect()
-    yield connection
-    connection.close()
 
 
 def key(number: int) -> bytes:
