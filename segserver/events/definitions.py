@@ -97,9 +97,9 @@ class ComputedAttribute:
     rate                                        double        how many a day of the window
     ================  ========================  ============  ==============================================
 
-    Without events in the window, count, sum, distinct and rate are 0, ``exists`` and ``sequence`` are
-    false, ``absent`` is true, a ``top`` list is empty, and everything else has no value. A sum beyond 64
-    bits has none either. An event that lacks the property of a condition does not fulfil it; one that lacks ``of`` (or
+    Without events in the window, count, sum, distinct and rate are 0, ``exists`` and ``sequence`` are false,
+    ``absent`` is true, a ``top`` list is empty, and everything else has no value. A sum beyond 64 bits has
+    none either. An event that lacks the property of a condition does not fulfil it; one that lacks ``of`` (or
     ``weight``) is left out of what is taken of it.
 
     ``window`` is a text:

@@ -1,0 +1,135 @@
+"""Columns of a chunk of events: packed numbers, and everything else by the number of its value.
+
+A column is a sequence of values in rule form, ``None`` where an event lacks the property. Beside that it
+answers what the aggregates ask of it without making a Python object for each event.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterator, Sequence
+from math import floor
+from typing import Any, TypeAlias, overload
+
+MICRO = 1_000_000
+"""A double counts in a sum as so many millionths, rounded to the nearest, so that no order matters."""
+
+DOUBLE_MAX = 9e12
+"""The greatest double, either way, that an event's property may have: its millionths fit into 64 bits."""
+
+Codes: TypeAlias = "bytes | array[int]"
+
+
+class Numbers(Sequence[Any]):
+    """Ints (timestamps among them) or doubles. ``there`` is 1 where there is one; ``None`` says everywhere.
+
+    ``data`` holds a 0 where there is none.
+    """
+
+    __slots__ = ("_micros", "data", "there")
+
+    def __init__(self, data: array[Any], there: bytes | None) -> None:
+        self.data = data
+        self.there = there
+        self._micros: array[int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.there is None:
+            return iter(self.data)
+        return (value if there else None for value, there in zip(self.data, self.there, strict=True))
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return Numbers(self.data[index], None if self.there is None else self.there[index])
+        return self.data[index] if self.there is None or self.there[index] else None
+
+    def exact(self) -> array[int]:
+        """What is summed: ints themselves, doubles in millionths."""
+        if self.data.typecode == "q":
+            return self.data
+        if self._micros is None:
+            self._micros = array("q", [floor(value * 1e6 + 0.5) for value in self.data])
+        return self._micros
+
+
+class Coded(Sequence[Any]):
+    """Values by their numbers in ``values``, the different ones of the column, ``None`` among them where an
+    event has none."""
+
+    __slots__ = ("codes", "values")
+
+    def __init__(self, codes: Codes, values: list[Any]) -> None:
+        self.codes = codes
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self.values.__getitem__, self.codes)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return Coded(self.codes[index], self.values)
+        return self.values[self.codes[index]]
+
+    def where(self, truths: Sequence[int]) -> bytes:
+        """A byte for each event, ``truths`` being those of ``values``."""
+        if isinstance(self.codes, bytes):
+            return self.codes.translate(bytes(truths).ljust(256, b"\0"))
+        return bytes(map(truths.__getitem__, self.codes))
+
+
+Column: TypeAlias = Numbers | Coded
+
+
+def packed(values: Sequence[Any]) -> Column:
+    """The column of these values in rule form; itself if it is one already."""
+    if isinstance(values, Numbers | Coded):
+        return values
+    kinds = {type(value) for value in values} - {type(None)}
+    if kinds == {int} or kinds == {float}:
+        there = None if None not in values else bytes([value is not None for value in values])
+        code = "q" if kinds == {int} else "d"
+        return Numbers(array(code, values if there is None else [value or 0 for value in values]), there)
+    different: dict[tuple[type, Any], int] = {}
+    codes = [different.setdefault((type(value), value), len(different)) for value in values]
+    return Coded(coded(codes, len(different)), [value for _, value in different])
+
+
+def coded(codes: Sequence[int], different: int) -> Codes:
+    """The codes in as few bytes as ``different`` values need."""
+    if different <= 256:
+        return bytes(codes)
+    return array("H" if different <= 65_536 else "I", codes)
+
+
+def raw(data: Codes | array[Any]) -> bytes:
+    """The numbers' bytes, little-endian."""
+    if isinstance(data, bytes):
+        return data
+    if sys.byteorder == "big":
+        data = array(data.typecode, data)
+        data.byteswap()
+    return data.tobytes()
+
+
+def unraw(code: str, data: bytes) -> array[Any]:
+    """The array of these bytes; raises ``ValueError`` when they are no whole number of items."""
+    made = array(code)
+    made.frombytes(data)
+    if sys.byteorder == "big":
+        made.byteswap()
+    return made
