@@ -92,19 +92,49 @@ STEPS = (
         (
             """CREATE TABLE callers (
                 name TEXT COLLATE "C" PRIMARY KEY,
-                key_hash BYTEA NOT NULL UNIQUE,
                 roles TEXT COLLATE "C" NOT NULL,
                 purposes TEXT COLLATE "C" NOT NULL,
                 created_us BIGINT NOT NULL,
-                expires_us BIGINT,
                 revoked_us BIGINT
+            )""",
+            """CREATE TABLE caller_keys (
+                key_hash BYTEA PRIMARY KEY,
+                name TEXT COLLATE "C" NOT NULL,
+                number BIGINT NOT NULL,
+                created_us BIGINT NOT NULL,
+                expires_us BIGINT
+            )""",
+            """CREATE TABLE caller_certificates (
+                identity TEXT COLLATE "C" PRIMARY KEY,
+                name TEXT COLLATE "C" NOT NULL
+            )""",
+        ),
+    ),
+    Step(
+        "events",
+        (
+            """CREATE TABLE event_parts (
+                subject_key BYTEA NOT NULL,
+                stream BYTEA NOT NULL,
+                part BIGINT NOT NULL,
+                events BIGINT NOT NULL,
+                head BYTEA,
+                body BYTEA NOT NULL,
+                PRIMARY KEY (subject_key, stream, part)
+            )""",
+            """CREATE TABLE event_ids (
+                subject_key BYTEA NOT NULL,
+                id BYTEA NOT NULL,
+                content BYTEA NOT NULL,
+                PRIMARY KEY (subject_key, id)
             )""",
         ),
     ),
     Step(
         "log",
         (
-            "CREATE TABLE log_entries (log_index BIGINT PRIMARY KEY, hashes BYTEA NOT NULL, payload BYTEA)",
+            "CREATE TABLE log_groups (first BIGINT PRIMARY KEY, entries BIGINT NOT NULL,"
+            " hashes BYTEA NOT NULL, payloads BYTEA)",
             "CREATE TABLE log_head"
             " (id BIGINT PRIMARY KEY CHECK (id = 1), size BIGINT NOT NULL, root BYTEA NOT NULL)",
             'CREATE TABLE log_checkpoints (size BIGINT PRIMARY KEY, note TEXT COLLATE "C" NOT NULL)',
