@@ -26,8 +26,10 @@ INTERVAL_S = 15.0
 SCOPE = "segserver"
 
 
-def resource(version: str, worker: int) -> Resource:
-    """Who speaks. Raises :class:`FailedPrecondition` where the libraries are not installed."""
+def resource(version: str, instance: str) -> Resource:
+    """Who speaks; ``instance`` tells workers apart.
+
+    Raises :class:`FailedPrecondition` where the libraries are not installed."""
     try:
         from opentelemetry.sdk.resources import Resource
     except ImportError as error:
@@ -36,7 +38,7 @@ def resource(version: str, worker: int) -> Resource:
             reason="OTEL_NOT_INSTALLED",
         ) from error
     return Resource.create(
-        {"service.name": SCOPE, "service.version": version, "service.instance.id": str(worker)}
+        {"service.name": SCOPE, "service.version": version, "service.instance.id": instance}
     )
 
 

@@ -15,6 +15,7 @@ _WRITERS = frozenset({Role.WRITER})
 _READERS = frozenset({Role.WRITER, Role.OFFICER})
 _OFFICERS = frozenset({Role.OFFICER})
 _AUTHORS = frozenset({Role.ANALYST, Role.ADMIN})
+_OPERATORS = frozenset({Role.OFFICER, Role.ADMIN})
 
 VALUE_READERS = frozenset({Role.WRITER, Role.OFFICER})
 """The roles to which an explanation shows the values of attributes, not only the truth of conditions."""
@@ -72,6 +73,9 @@ _SERVICES: Mapping[str, Mapping[str, frozenset[Role]]] = {
         "DiffCatalog": _AUTHORS,
         "PublishCatalog": _AUTHORS,
         "ListCatalogVersions": _EVERYBODY,
+    },
+    "StatusService": {
+        "GetStatus": _OPERATORS,
     },
 }
 
