@@ -45,6 +45,10 @@ class Limits(_Section):
     """A raw subject id."""
     string_bytes_max: int = Field(65_536, ge=1)
     """One string value, in UTF-8."""
+    events_max: int = Field(10_000, ge=1)
+    """Events of one call, or of one request of a stream."""
+    event_id_bytes_max: int = Field(256, ge=1)
+    """The id of an event."""
     list_items_max: int = Field(1_000, ge=1)
     """Items of one list value."""
     profile_bytes_max: int = Field(262_144, ge=1)
@@ -222,6 +226,17 @@ class ObserveSettings(_Section):
     """A line in the log for every call: request id, caller, method, status, duration."""
 
 
+class EventSettings(_Section):
+    """When an event may have happened, for its time to be believed."""
+
+    ahead_s_max: float = Field(300.0, ge=0)
+    """How far the clock of what records events may be ahead of the server's. An event counts from its own
+    time on.
+    """
+    age_days_max: int = Field(10_957, ge=1)
+    """How long ago an event may be: thirty years. A device with a dead battery says 1970."""
+
+
 class ControllerSettings(_Section):
     """Who is responsible (GDPR art. 4(7)), as receipts and records of processing name them."""
 
@@ -242,6 +257,13 @@ class UpkeepSettings(_Section):
     """How often to look whether the key-encryption key was rotated, and data keys are to be wrapped again."""
 
 
+def _store(url: SecretStr) -> SecretStr:
+    """A PostgreSQL URL, or nothing. What is wrong with it is not quoted: it can hold a password."""
+    if url.get_secret_value() and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("expected postgresql://USER@HOST:PORT/DATABASE, or nothing for SQLite in data_dir")
+    return url
+
+
 class Config(_Section):
     """A server's settings.
 
@@ -250,6 +272,10 @@ class Config(_Section):
     differs from what serves."""
 
     data_dir: Path = Path(".data")
+    store: Annotated[SecretStr, AfterValidator(_store)] = SecretStr("")
+    """``postgresql://USER@HOST:PORT/DATABASE``; empty keeps a SQLite file in ``data_dir``. A password is
+    better kept in the file that ``PGPASSFILE`` names.
+    """
     listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:50051"
     catalog_dir: Path | None = None
     dev: bool = False
@@ -257,13 +283,6 @@ class Config(_Section):
     insecure: bool = False
     """Listen without encryption where other machines can reach the server: only behind a proxy that
     encrypts.
-def _store(url: SecretStr) -> SecretStr:
-    """A PostgreSQL URL, or nothing. What is wrong with it is not quoted: it can hold a password."""
-    if url.get_secret_value() and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
-        raise ValueError("expected postgresql://USER@HOST:PORT/DATABASE, or nothing for SQLite in data_dir")
-    return url
-
-
     """
     strict: bool = False
     """A quarantined plugin stops the start."""
@@ -272,16 +291,13 @@ def _store(url: SecretStr) -> SecretStr:
     phone_region: str = Field("", pattern=r"^([A-Z]{2})?$")
     """The region of phone numbers given without a country code (ISO 3166-1 alpha-2); empty refuses them."""
     key_provider: str = "file"
-    store: Annotated[SecretStr, AfterValidator(_store)] = SecretStr("")
-    """``postgresql://USER@HOST:PORT/DATABASE``; empty keeps a SQLite file in ``data_dir``. A password is
-    better kept in the file that ``PGPASSFILE`` names.
-    """
     """Who keeps the keyring: the file in ``data_dir``, or what a plugin brings under this name."""
     controller: ControllerSettings = ControllerSettings()
     upkeep: UpkeepSettings = UpkeepSettings()
     workers: int = Field(1, ge=1, le=64)
     """Processes that serve on one port; more than one are supervised, and started again when they end."""
     observe: ObserveSettings = ObserveSettings()
+    events: EventSettings = EventSettings()
     limits: Limits = Limits()
     rates: RateSettings = RateSettings()
     tls: TlsSettings = TlsSettings()

@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from segserver import __version__
@@ -14,13 +14,16 @@ from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.catalog import Catalog, read_directory
 from segserver.config import Config
 from segserver.engine.audit import AuditDesk, log_signer
-from segserver.engine.callers import CallerDesk, Callers, hash_key, new_key
+from segserver.engine.behavior import Behavior
+from segserver.engine.callers import CallerDesk, Callers, Denial, denial_entry, hash_key, new_key
 from segserver.engine.catalogs import Catalogs
 from segserver.engine.compare import Comparer
 from segserver.engine.consent import ConsentDesk
 from segserver.engine.corridor import Corridor
 from segserver.engine.evaluate import Evaluator
+from segserver.engine.events import EventDesk
 from segserver.engine.explain import Explainer
+from segserver.engine.histories import Histories
 from segserver.engine.keys import load_keyring
 from segserver.engine.profiles import ProfileDesk
 from segserver.engine.replay import Replayer
@@ -46,6 +49,7 @@ from segserver.storage import callers
 from segserver.storage.catalogs import CatalogRow
 from segserver.storage.consents import ConsentRecords
 from segserver.storage.contract import Connection
+from segserver.storage.events import EventParts
 from segserver.storage.requests import Requests
 from segserver.storage.subjects import Subjects
 from segserver.storage.writer import Writer
@@ -73,6 +77,7 @@ class Engine:
     explainer: Explainer
     comparer: Comparer
     profiles: ProfileDesk
+    events: EventDesk
     consents: ConsentDesk
     rights: RightsDesk
     audit: AuditDesk
@@ -81,9 +86,9 @@ class Engine:
     counts: Counts
     now_us: Callable[[], int]
 
-    async def record_denial(self, method: str, caller: str, reason: str) -> None:
-        """Leaves an entry about a call that was refused. Raises :class:`Unavailable`."""
-        await self._record(Kind.ACCESS_DENIED, caller, reason, {"method": method})
+    async def record_denials(self, denials: Sequence[Denial]) -> None:
+        """Leaves an entry about each, all in one write. Raises :class:`Unavailable`."""
+        await self.store.writer.write(None, [denial_entry(denial, self.now_us()) for denial in denials])
 
     async def record_start(self) -> None:
         """Leaves an entry that the server serves, and one for each plugin that it does not use."""
@@ -149,8 +154,11 @@ def build(
         served.open(documents)
         release_key = derive(keyring.pseudonym_root, f"release/{keyring.tenant}")
         inputs_key = derive(keyring.pseudonym_root, f"audit-inputs/{keyring.tenant}")
-        corridor = Corridor(reader, pseudonyms, keeper, lambda: served.serving, now_us, inputs_key)
-        rights = Rights(vault, keeper, Subjects(), ConsentRecords(), pseudonyms)
+        histories = Histories(vault, EventParts())
+        behavior = Behavior(histories, writer.submit)
+        corridor = Corridor(reader, pseudonyms, keeper, lambda: served.serving, now_us, inputs_key, behavior)
+        erasers = {"events": EventParts().erase}
+        rights = Rights(vault, keeper, Subjects(), ConsentRecords(), pseudonyms, erasers)
         consents, desk = _privacy(config, store, pseudonyms, vault, keeper, corridor, served, rights, now_us)
         return Engine(
             config=config,
@@ -163,6 +171,16 @@ def build(
             explainer=Explainer(corridor, writer, now_us),
             profiles=ProfileDesk(
                 reader, writer, pseudonyms, keeper, lambda: served.serving, now_us, config.limits
+            ),
+            events=EventDesk(
+                writer,
+                pseudonyms,
+                keeper,
+                vault,
+                histories,
+                lambda: served.serving,
+                now_us,
+                config.events,
             ),
             consents=consents,
             rights=desk,

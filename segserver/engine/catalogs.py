@@ -219,19 +219,19 @@ class Catalogs:
     def check_rule(self, rule: str) -> RuleReport:
         """What a rule would be in the serving catalog. Raises :class:`RuleError` when it does not compile."""
         catalog = self.serving.catalog
-        variables = {name: attribute.type for name, attribute in catalog.attributes.items()}
+        variables = dict(catalog.input_types)
         variables |= {name: trait.type for name, trait in catalog.traits.items()}
         variables |= {segment.variable: "bool" for segment in catalog.segments.values()}
         functions = [installed.function for installed in self._installed.functions]
         checked = Environment(variables, functions).check(rule)
         measure(checked, {})
         reads = frozenset().union(*(catalog.steps.origins.get(name, {name}) for name in checked.reads))
-        attributes = [catalog.attributes[name] for name in reads]
+        attributes = [catalog.attributes.get(name) or catalog.computed[name] for name in reads]
         return RuleReport(
             type=checked.type,
             references=checked.reads,
             reads=reads,
-            categories=frozenset(attribute.category for attribute in attributes),
+            categories=frozenset().union(*(attribute.categories for attribute in attributes)),
             purposes=frozenset(catalog.purposes).intersection(
                 *(attribute.purposes for attribute in attributes)
             ),

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from segserver.catalog.names import near
+from segserver.engine.behavior import Behavior
 from segserver.engine.serving import Plan, Serving
 from segserver.errors import InvalidInput, PermissionDenied, SegserverError, Violation
 from segserver.model import Caller, SubjectId, Value, check_value
@@ -81,6 +82,7 @@ class Corridor:
         serving: Callable[[], Serving],
         now_us: Callable[[], int],
         inputs_key: bytes,
+        behavior: Behavior,
     ) -> None:
         self._reader = reader
         self._pseudonyms = pseudonyms
@@ -88,11 +90,18 @@ class Corridor:
         self._serving = serving
         self._now_us = now_us
         self._inputs_key = inputs_key
+        self._behavior = behavior
 
     def under(self, serving: Serving, now_us: int) -> Corridor:
         """The same way under another catalog, as of another moment."""
         return Corridor(
-            self._reader, self._pseudonyms, self._profiles, lambda: serving, lambda: now_us, self._inputs_key
+            self._reader,
+            self._pseudonyms,
+            self._profiles,
+            lambda: serving,
+            lambda: now_us,
+            self._inputs_key,
+            self._behavior,
         )
 
     def check(self, caller: Caller, purpose: str, segments: tuple[str, ...]) -> tuple[Serving, list[int]]:
@@ -154,9 +163,24 @@ class Corridor:
         current = gate.current(profile, now_us)
         mask = gate.mask(question.purpose, state, asked.caller, now_us, current, brought)
         plan = serving.plan(question.purpose)
-        values, withheld = mask.apply({**current, **brought} if brought else current, plan.program.inputs)
-        plan.drop_mistyped(values)
+        given = {**current, **brought} if brought else current
+        values, withheld = mask.apply(given, plan.program.inputs)
         at_us = now_us if question.at_us is None else question.at_us
+        if plan.needs.names and mask.stopped is None:
+            needed = plan.needs.visible(mask, plan.read_by(asked.wanted))
+            zone = given.get(plan.needs.time_zone) if plan.needs.time_zone in mask.visible else None
+            computed = self._behavior.values(
+                self._reader,
+                subject,
+                plan.needs,
+                needed,
+                now_us,
+                at_us,
+                zone if isinstance(zone, str) else None,
+            )
+            for name, value in computed.items():
+                values[plan.input_index[name]] = value
+        plan.drop_mistyped(values)
         return Sight(serving, plan, asked.wanted, mask, state, values, withheld, at_us, key, salt)
 
     def audit_token(self, sight: Sight) -> str:
@@ -196,7 +220,10 @@ def checked_values(
         attribute = declared.get(name)
         if attribute is None:
             hint = near(name, declared) if len(violations) < HINTS_MAX else ""
-            violations.append(Violation(place, f"the catalog declares no such attribute{hint}"))
+            message = f"the catalog declares no such attribute{hint}"
+            if name in serving.catalog.computed:
+                message = "is computed from events: record those instead"
+            violations.append(Violation(place, message))
             continue
         try:
             checked = check_value(place, value, attribute.type)

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from segserver.catalog import Catalog, Program
 from segserver.engine.answers import SegmentResult
+from segserver.engine.behavior import Needs
 from segserver.errors import InvalidInput
 from segserver.model import Outcome
 from segserver.privacy.gate import Gate, Mask
@@ -43,10 +44,11 @@ class Plan:
             strategy.name: strategy.version for strategy in catalog.strategies.values()
         }
         """Their versions, for the log."""
+        self.needs = Needs(catalog, self.program.inputs)
         self.index: Mapping[str, int] = {
             segment: number for number, segment in enumerate(self.program.segments)
         }
-        self._classes = [VALUE_CLASSES[catalog.attributes[name].type] for name in self.program.inputs]
+        self._classes = [VALUE_CLASSES[catalog.input_types[name]] for name in self.program.inputs]
         self.input_index: Mapping[str, int] = {
             name: number for number, name in enumerate(self.program.inputs)
         }
@@ -78,6 +80,13 @@ class Plan:
         if len(self.unsettled) >= UNSETTLED_KEPT_MAX:
             self.unsettled.clear()
         self.unsettled[key] = result
+
+    def read_by(self, wanted: Sequence[int]) -> frozenset[str] | None:
+        """The attributes that the wanted segments depend on; ``None`` for all inputs."""
+        program = self.program
+        if len(wanted) == len(program.segments):
+            return None
+        return frozenset().union(*(program.reads[program.segments[number]] for number in wanted))
 
     def _make_settled(self, *, explicit: bool) -> tuple[Results, Results]:
         def make(outcome: Outcome) -> Results:
@@ -137,13 +146,13 @@ class Plan:
         and those that the mask hides, by reason code."""
         program = self.program
         reasons = self.withheld(mask)
-        if len(wanted) == len(program.segments):
+        names = self.read_by(wanted)
+        if names is None:
             read = program.inputs
             by_reason = self._by_reason.get(mask)
             if by_reason is None:
                 by_reason = self._by_reason[mask] = _by_reason(read, reasons)
         else:
-            names = frozenset().union(*(program.reads[program.segments[number]] for number in wanted))
             read = tuple(sorted(names))
             by_reason = _by_reason(read, reasons)
         index = self.input_index

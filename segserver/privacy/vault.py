@@ -10,7 +10,16 @@ from msgspec.structs import replace
 
 from segserver.errors import IntegrityError
 from segserver.privacy.keyring import Keyring
-from segserver.privacy.primitives import KEY_BYTES, KeyWrapper, Sealer, bind, random_key, random_salt
+from segserver.privacy.primitives import (
+    KEY_BYTES,
+    KeyWrapper,
+    Sealer,
+    bind,
+    derive,
+    mac,
+    random_key,
+    random_salt,
+)
 from segserver.privacy.subject import (
     NO_PROFILE,
     NO_STATE,
@@ -59,9 +68,12 @@ class Vault:
         tenant = keyring.tenant.encode()
         # A subject key and a record number have one length, so what bind() puts before them is constant.
         length = struct.pack(">H", SUBJECT_KEY_BYTES)
-        self._key, self._profile, self._state, self._evidence = (
-            bind(tenant, name) + length for name in (b"key", b"profile", b"state", b"evidence")
+        self._key, self._profile, self._state, self._evidence, self._head, self._events = (
+            bind(tenant, name) + length
+            for name in (b"key", b"profile", b"state", b"evidence", b"event-head", b"events")
         )
+        self._stream_mac = mac(derive(keyring.pseudonym_root, f"events/{keyring.tenant}"))
+        self._streams: dict[str, bytes] = {}
 
     @property
     def keyring(self) -> Keyring:
@@ -150,6 +162,33 @@ class Vault:
     def open_evidence(self, subject: Subject, record: int, sealed: bytes) -> bytes:
         """What :meth:`seal_evidence` sealed. Raises :class:`IntegrityError`."""
         return subject.sealer.open(sealed, self._evidence + subject.subject_key + record.to_bytes(8))
+
+    def stream(self, event: str) -> bytes:
+        """Under what the events of a name are stored: 8 bytes that don't tell the name."""
+        found = self._streams.get(event)
+        if found is None:
+            found = self._streams[event] = self._stream_mac(event.encode())[:8]
+        return found
+
+    def event_digest(self, subject_key: bytes, text: bytes) -> bytes:
+        """A keyed digest of an event's id or content: 16 bytes that mean nothing without the key."""
+        return self._stream_mac(subject_key + text)[:16]
+
+    def seal_events(self, subject: Subject, stream: bytes, part: int, body: bytes) -> bytes:
+        """The events of one part, bound to their subject, stream and part."""
+        return subject.sealer.seal(body, self._events + subject.subject_key + stream + part.to_bytes(8))
+
+    def open_events(self, subject: Subject, stream: bytes, part: int, sealed: bytes) -> bytes:
+        """What :meth:`seal_events` sealed. Raises :class:`IntegrityError`."""
+        return subject.sealer.open(sealed, self._events + subject.subject_key + stream + part.to_bytes(8))
+
+    def seal_head(self, subject: Subject, stream: bytes, part: int, head: bytes) -> bytes:
+        """What is known in advance of a closed part, bound as its events are."""
+        return subject.sealer.seal(head, self._head + subject.subject_key + stream + part.to_bytes(8))
+
+    def open_head(self, subject: Subject, stream: bytes, part: int, sealed: bytes) -> bytes:
+        """What :meth:`seal_head` sealed. Raises :class:`IntegrityError`."""
+        return subject.sealer.open(sealed, self._head + subject.subject_key + stream + part.to_bytes(8))
 
     def rewrap(self, subject_key: bytes, wrapped_key: bytes, version: int) -> tuple[bytes, int]:
         """The same data key, wrapped under the current version, and that version. Raises

@@ -30,6 +30,7 @@ _SERVICES: Mapping[str, Mapping[str, frozenset[Role]]] = {
         "UpsertProfile": _WRITERS,
         "BatchUpsertProfiles": _WRITERS,
         "GetProfile": _READERS,
+        "RecordEvents": _WRITERS,
     },
     "ConsentService": {
         "RecordConsent": _WRITERS,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from segserver import wire
 from segserver.config import Limits
 from segserver.engine import Engine
+from segserver.engine.events import Occurrence, Told
 from segserver.engine.profiles import Change, Written
-from segserver.errors import SegserverError
+from segserver.errors import InvalidInput, SegserverError
 from segserver.model import Caller
 from segserver.rpc import convert, status
 from segserver.v1 import profile_service_pb2 as pb
@@ -61,6 +65,50 @@ class ProfileServicer:
                 revision=profile.revision,
                 update_time=convert.timestamp(profile.updated_us),
             )
+        )
+
+    async def RecordEvents(  # noqa: N802
+        self, request: pb.RecordEventsRequest, caller: Caller
+    ) -> pb.RecordEventsResponse:
+        """Records events; the good ones land."""
+        return pb.RecordEventsResponse(**await self._recorded(request.events, caller))
+
+    async def _recorded(self, events: Sequence[pb.Event], caller: Caller) -> dict[str, Any]:
+        """The fields of a reply about events that were recorded, or not."""
+        if len(events) > self._limits.events_max:
+            raise convert.too_long("events", "events_max", self._limits.events_max)
+        occurrences: list[Occurrence | SegserverError] = []
+        for number, item in enumerate(events):
+            try:
+                occurrences.append(self._occurrence(item, f"events[{number}]"))
+            except SegserverError as error:
+                occurrences.append(error)
+        told = await self._engine.events.record(caller, occurrences)
+        return {
+            "recorded": sum(one is Told.RECORDED for one in told),
+            "repeated": sum(one is Told.REPEATED for one in told),
+            "rejected": [
+                pb.RejectedEvent(index=index, error=status.failure_of(one))
+                for index, one in enumerate(told)
+                if isinstance(one, SegserverError)
+            ],
+        }
+
+    def _occurrence(self, message: pb.Event, field: str) -> Occurrence:
+        subject = convert.subject_id(message.subject, self._limits, f"{field}.subject")
+        if not message.name:
+            raise InvalidInput.of(f"{field}.name", "name the event", reason="EVENT_MISSING")
+        if not message.HasField("time"):
+            raise InvalidInput.of(f"{field}.time", "say when it happened", reason="EVENT_TIME_MISSING")
+        if len(message.id.encode()) > self._limits.event_id_bytes_max:
+            raise convert.too_long(f"{field}.id", "event_id_bytes_max", self._limits.event_id_bytes_max)
+        return Occurrence(
+            subject=subject,
+            event=message.name,
+            at_us=wire.timestamp_us_from_proto(message.time, f"{field}.time"),
+            properties=convert.attributes(message.properties, self._limits, f"{field}.properties"),
+            id=message.id,
+            field=field,
         )
 
     def _change(self, message: pb.ProfileChange, field: str) -> Change:

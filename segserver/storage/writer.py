@@ -109,6 +109,13 @@ class Writer:
         self._put(Unit(work, entries, future))
         return future.result()
 
+    def submit(self, work: Work) -> None:
+        """Runs ``work`` in a transaction some time soon; nobody waits for it or hears of its failure.
+
+        For what can be made anew, like a cache. Does nothing when the store is closing or has much to do."""
+        with contextlib.suppress(Unavailable):
+            self._put(Unit(work, (), Future()))
+
     def close(self) -> None:
         """Finishes what was submitted, then stops."""
         if not self._closed:

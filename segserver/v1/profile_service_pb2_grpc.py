@@ -45,6 +45,11 @@ class ProfileServiceStub:
                 request_serializer=segserver_dot_v1_dot_profile__service__pb2.BatchUpsertProfilesRequest.SerializeToString,
                 response_deserializer=segserver_dot_v1_dot_profile__service__pb2.BatchUpsertProfilesResponse.FromString,
                 _registered_method=True)
+        self.RecordEvents = channel.unary_unary(
+                '/segserver.v1.ProfileService/RecordEvents',
+                request_serializer=segserver_dot_v1_dot_profile__service__pb2.RecordEventsRequest.SerializeToString,
+                response_deserializer=segserver_dot_v1_dot_profile__service__pb2.RecordEventsResponse.FromString,
+                _registered_method=True)
         self.GetProfile = channel.unary_unary(
                 '/segserver.v1.ProfileService/GetProfile',
                 request_serializer=segserver_dot_v1_dot_profile__service__pb2.GetProfileRequest.SerializeToString,
@@ -70,6 +75,13 @@ class ProfileServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordEvents(self, request, context):
+        """Records what subjects did, up to 10,000 events; the good ones land, each bad one is reported.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetProfile(self, request, context):
         """Reads one subject's profile. Values are personal data: the read is audited.
         """
@@ -89,6 +101,11 @@ def add_ProfileServiceServicer_to_server(servicer, server):
                     servicer.BatchUpsertProfiles,
                     request_deserializer=segserver_dot_v1_dot_profile__service__pb2.BatchUpsertProfilesRequest.FromString,
                     response_serializer=segserver_dot_v1_dot_profile__service__pb2.BatchUpsertProfilesResponse.SerializeToString,
+            ),
+            'RecordEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordEvents,
+                    request_deserializer=segserver_dot_v1_dot_profile__service__pb2.RecordEventsRequest.FromString,
+                    response_serializer=segserver_dot_v1_dot_profile__service__pb2.RecordEventsResponse.SerializeToString,
             ),
             'GetProfile': grpc.unary_unary_rpc_method_handler(
                     servicer.GetProfile,
@@ -151,6 +168,33 @@ class ProfileService:
             '/segserver.v1.ProfileService/BatchUpsertProfiles',
             segserver_dot_v1_dot_profile__service__pb2.BatchUpsertProfilesRequest.SerializeToString,
             segserver_dot_v1_dot_profile__service__pb2.BatchUpsertProfilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segserver.v1.ProfileService/RecordEvents',
+            segserver_dot_v1_dot_profile__service__pb2.RecordEventsRequest.SerializeToString,
+            segserver_dot_v1_dot_profile__service__pb2.RecordEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

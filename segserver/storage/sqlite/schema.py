@@ -124,16 +124,33 @@ def create_callers(database: Utils) -> None:
     )
 
 
+@callers(name="m002_keys_and_certificates")
+def create_caller_keys(database: Utils) -> None:
+    """A caller has any number of keys, of which all but the newest end soon, and of certificates."""
+    for statement in (
+        "CREATE TABLE caller_keys (key_hash BLOB PRIMARY KEY, name TEXT NOT NULL, number INTEGER NOT NULL,"
+        " created_us INTEGER NOT NULL, expires_us INTEGER) STRICT",
+        "INSERT INTO caller_keys SELECT key_hash, name, 1, created_us, expires_us FROM callers",
+        "CREATE TABLE callers_now (name TEXT PRIMARY KEY, roles TEXT NOT NULL, purposes TEXT NOT NULL,"
+        " created_us INTEGER NOT NULL, revoked_us INTEGER) STRICT",
+        "INSERT INTO callers_now SELECT name, roles, purposes, created_us, revoked_us FROM callers",
+        "DROP TABLE callers",
+        "ALTER TABLE callers_now RENAME TO callers",
+        "CREATE TABLE caller_certificates (identity TEXT PRIMARY KEY, name TEXT NOT NULL) STRICT",
+    ):
+        database.execute(statement)
+
+
 log = Migrations("segserver.log")
 
 
 @log(name="m001_create")
 def create_log(database: Utils) -> None:
-    """One row for an entry, with the hashes of every tree node that it completes; a pruned one has no
-    payload.
+    """One row for some neighbouring entries, with the hashes of every tree node that each completes; pruned ones
+    have no payloads.
     """
     for table in (
-        "log_entries (log_index INTEGER PRIMARY KEY, hashes BLOB NOT NULL, payload BLOB)",
+        "log_groups (first INTEGER PRIMARY KEY, entries INTEGER NOT NULL, hashes BLOB NOT NULL, payloads BLOB)",
         "log_head (id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL, root BLOB NOT NULL)",
         "log_checkpoints (size INTEGER PRIMARY KEY, note TEXT NOT NULL)",
         "log_prunes (log_index INTEGER PRIMARY KEY)",
@@ -154,5 +171,36 @@ def create_log_index(database: Utils) -> None:
         database.execute(f"CREATE TABLE {table}")
 
 
-MIGRATIONS = (subjects, consents, requests, catalogs, callers, log)
+events = Migrations("segserver.events")
+
+
+@events()
+def create_events(database: Utils) -> None:
+    """Events in sealed parts, and the ids under which they were recorded."""
+    database.execute(
+        """
+        CREATE TABLE event_parts (
+            subject_key BLOB NOT NULL,
+            stream BLOB NOT NULL,
+            part INTEGER NOT NULL,
+            events INTEGER NOT NULL,
+            head BLOB,
+            body BLOB NOT NULL,
+            PRIMARY KEY (subject_key, stream, part)
+        ) STRICT
+        """
+    )
+    database.execute(
+        """
+        CREATE TABLE event_ids (
+            subject_key BLOB NOT NULL,
+            id BLOB NOT NULL,
+            content BLOB NOT NULL,
+            PRIMARY KEY (subject_key, id)
+        ) WITHOUT ROWID, STRICT
+        """
+    )
+
+
+MIGRATIONS = (subjects, consents, requests, events, catalogs, callers, log)
 """Every set, in the order in which a new database is made."""

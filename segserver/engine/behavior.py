@@ -1,0 +1,100 @@
+"""Computed attributes within an evaluation: the events that the wanted segments need, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from segserver.catalog import Catalog
+from segserver.engine.histories import Histories
+from segserver.events.history import Head, History
+from segserver.model import Category
+from segserver.privacy.gate import Mask
+from segserver.privacy.vault import Subject
+from segserver.storage.contract import Connection
+
+Submit = Callable[[Callable[[Connection], Any]], None]
+"""Hands work to the store's writer, and does not wait for it."""
+
+
+class Needs:
+    """Which computed attributes a purpose's segments need, and until when events count for them."""
+
+    def __init__(self, catalog: Catalog, inputs: Sequence[str]) -> None:
+        self.names = tuple(name for name in inputs if name in catalog.computed)
+        self.program = catalog.behavior.program
+        self.time_zone = catalog.behavior.time_zone
+        self._retention_us = retention_us(catalog, self.program.events_of(self.names))
+
+    def visible(self, mask: Mask, read: frozenset[str] | None) -> list[str]:
+        """The computed attributes that may be seen and that are among ``read`` (``None``: all)."""
+        visible = mask.visible
+        return [name for name in self.names if name in visible and (read is None or name in read)]
+
+    def floors(self, now_us: int) -> Mapping[str, int]:
+        """Event → the moment at or before which it is past its retention."""
+        return {event: now_us - retention for event, retention in self._retention_us.items()}
+
+
+def retention_us(catalog: Catalog, events: Iterable[str]) -> dict[str, int]:
+    """How long each event may be used, where there is a limit: as long as every part of it may be."""
+    limits = catalog.policy.retention_us
+    found: dict[str, int] = {}
+    for event in events:
+        declared = catalog.events[event]
+        properties = declared.definition.properties.values()
+        categories = {declared.category, *(Category(prop.category) for prop in properties)}
+        if limited := [limits[category] for category in categories if category in limits]:
+            found[event] = min(limited)
+    return found
+
+
+class Behavior:
+    """Computes what may be seen of a subject's behavior."""
+
+    def __init__(self, histories: Histories, submit: Submit) -> None:
+        self._histories = histories
+        self._submit = submit
+
+    def values(
+        self,
+        connection: Connection,
+        subject: Subject | None,
+        needs: Needs,
+        names: Sequence[str],
+        now_us: int,
+        at_us: int,
+        zone: object,
+    ) -> Mapping[str, Any]:
+        """The values of computed attributes as of ``at_us``, in rule form; what has none is left out.
+
+        ``subject`` ``None`` is one that is not stored: nothing is known that it did. ``now_us`` is the time
+        of the call, which decides what is past its retention. ``zone`` is the value of the attribute that
+        tells the subject's time zone. Raises :class:`IntegrityError`."""
+        histories, parts = self.histories(connection, subject, needs.program.events_of(names))
+        values = needs.program.evaluate(
+            names, histories, at_us, zone=zone if isinstance(zone, str) else None, floors=needs.floors(now_us)
+        )
+        if subject is not None:
+            for event, history in histories.items():
+                if history.fresh:
+                    numbered = {parts[event][index]: head for index, head in history.fresh.items()}
+                    self._submit(partial(self._learn, subject, event, numbered))
+        return values
+
+    def histories(
+        self, connection: Connection, subject: Subject | None, events: Iterable[str]
+    ) -> tuple[dict[str, History], dict[str, list[int]]]:
+        """A subject's events by name, and the numbers of their parts."""
+        histories: dict[str, History] = {}
+        parts: dict[str, list[int]] = {}
+        for event in events:
+            if subject is None:
+                histories[event] = History()
+            else:
+                histories[event], parts[event] = self._histories.read(connection, subject, event)
+        return histories, parts
+
+    def _learn(self, subject: Subject, event: str, heads: Mapping[int, Head], connection: Connection) -> None:
+        self._histories.learn(connection, subject, event, heads)

@@ -1,0 +1,179 @@
+"""Events on the way of a question: recorded, sealed, computed and gated."""
+
+import asyncio
+import datetime as dt
+import random
+
+import pytest
+
+from segserver.engine.corridor import Question
+from segserver.engine.events import Occurrence, Told
+from segserver.errors import SegserverError
+from segserver.model import Caller, Role, SubjectId
+from segserver.rules.times import from_datetime
+from tests.support.servers import NOON, open_engine
+
+CALLER = Caller("shop", frozenset(Role), frozenset({"*"}))
+
+CATALOG = {
+    "catalog.yaml": """
+purposes:
+  service: {legal_basis: contract, categories: [behavioral, financial]}
+  support: {legal_basis: contract, categories: [behavioral]}
+attributes:
+  vip: {type: bool, category: behavioral}
+events:
+  order:
+    category: behavioral
+    properties:
+      amount: {type: double, category: financial}
+      shelf: {type: string, category: behavioral, values: [garden, kitchen]}
+  visit: {category: behavioral}
+computed:
+  orders_30d: {event: order, aggregate: count, window: 30d, category: behavioral}
+  garden_orders:
+    {event: order, aggregate: count, window: all, where: event.shelf == "garden", category: behavioral}
+  spent: {event: order, aggregate: sum, of: amount, window: all, category: financial}
+  visits: {event: visit, aggregate: count, window: all, category: behavioral}
+segments:
+  - {id: active, rule: orders_30d >= 2}
+  - {id: gardener, rule: garden_orders > 0}
+  - {id: big-spender, rule: spent >= 100.0}
+  - {id: visitor, rule: visits > 0 && orders_30d == 0}
+"""
+}
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = open_engine(tmp_path, CATALOG)
+    yield engine
+    engine.close()
+
+
+def ada(number: int = 1) -> SubjectId:
+    return SubjectId("customer", f"ada-{number}")
+
+
+def order(days_ago: float, amount: float = 10.0, shelf: str = "kitchen", **more: object) -> Occurrence:
+    at_us = from_datetime(NOON - dt.timedelta(days=days_ago))
+    return Occurrence(ada(), "order", at_us, {"amount": amount, "shelf": shelf}, **more)
+
+
+def record(engine, *occurrences):
+    return asyncio.run(engine.events.record(CALLER, occurrences))
+
+
+def outcomes(engine, purpose="service", subject=None, **more):
+    question = Question(subject or ada(), purpose, **more)
+    answer = asyncio.run(engine.evaluator.evaluate(CALLER, question))
+    return {result.segment: result.outcome.name for result in answer.results}
+
+
+def test_what_a_subject_did_decides_its_segments(engine):
+    assert record(engine, order(1, 60.0), order(29, 50.0, "garden"), order(31)) == [Told.RECORDED] * 3
+    assert outcomes(engine) == {
+        "active": "MEMBER",
+        "gardener": "MEMBER",
+        "big-spender": "MEMBER",
+        "visitor": "NOT_MEMBER",
+    }
+
+
+def test_nothing_was_done_by_a_subject_that_is_not_stored(engine):
+    assert set(outcomes(engine).values()) == {"NOT_MEMBER"}
+
+
+def test_as_of_an_earlier_moment_later_events_have_not_happened(engine):
+    record(engine, order(1), order(2))
+    before = from_datetime(NOON - dt.timedelta(days=1.5))
+    assert outcomes(engine, segments=("active",), at_us=before) == {"active": "NOT_MEMBER"}
+
+
+def test_what_is_computed_of_a_withheld_property_is_withheld_with_it(engine):
+    record(engine, order(1, 500.0), order(2))
+    assert outcomes(engine, "support") == {
+        "active": "MEMBER",
+        "gardener": "NOT_MEMBER",
+        "visitor": "NOT_MEMBER",
+    }
+
+
+def test_an_event_with_an_id_is_recorded_once(engine):
+    first = order(1, id="o-1")
+    assert record(engine, first, first) == [Told.RECORDED, Told.REPEATED]
+    assert record(engine, first, order(2, id="o-2")) == [Told.REPEATED, Told.RECORDED]
+    assert outcomes(engine, segments=("active",)) == {"active": "MEMBER"}
+    (told,) = record(engine, order(1, 11.0, id="o-1"))
+    assert isinstance(told, SegserverError)
+    assert told.reason == "EVENT_ID_TAKEN"
+
+
+@pytest.mark.parametrize(
+    ("occurrence", "reason", "field"),
+    [
+        (Occurrence(ada(), "ordr", from_datetime(NOON), {}), "EVENT_UNDECLARED", "event.name"),
+        (order(1, shelf="attic"), "PROPERTY_INVALID", "event.properties.values[shelf]"),
+        (order(1, amount="much"), "PROPERTY_INVALID", "event.properties.values[amount]"),
+        (order(1, amount=1e13), "PROPERTY_INVALID", "event.properties.values[amount]"),
+        (order(-1), "EVENT_TIME_REFUSED", "event.time"),
+        (order(365 * 56), "EVENT_TIME_REFUSED", "event.time"),
+    ],
+)
+def test_a_wrong_event_is_refused_by_name_and_the_good_ones_land(engine, occurrence, reason, field):
+    told = record(engine, order(1), occurrence, order(2))
+    assert [told[0], told[2]] == [Told.RECORDED] * 2
+    assert told[1].reason == reason
+    assert [violation.field for violation in told[1].violations] == [field]
+    assert outcomes(engine, segments=("active",)) == {"active": "MEMBER"}
+
+
+def test_many_events_in_any_order_count_as_one_by_one(engine, monkeypatch):
+    """Small parts, so that merging, closing and late events all happen."""
+    monkeypatch.setattr("segserver.engine.histories.CHUNK_ROWS", 8)
+    monkeypatch.setattr("segserver.engine.histories.MERGED_PARTS", 3)
+    chance = random.Random(7)
+    days = [chance.uniform(0, 60) for _ in range(300)]
+    shelves = [chance.choice(["garden", "kitchen"]) for _ in days]
+    position = 0
+    while position < len(days):
+        size = chance.choice([1, 1, 2, 5, 40])
+        batch = [order(days[i], 0.1, shelves[i]) for i in range(position, min(position + size, len(days)))]
+        assert set(record(engine, *batch)) == {Told.RECORDED}
+        position += size
+    key = engine.events._pseudonyms.subject_key(ada())
+    subject = engine.events._keeper.require(engine.store.reader, key)
+    history, parts = engine.events._histories.read(engine.store.reader, subject, "order")
+    assert len(parts) < 60
+    program = engine.catalogs.serving.catalog.behavior.program
+    values = program.evaluate(
+        ["orders_30d", "garden_orders", "spent"],
+        {"order": history},
+        from_datetime(NOON),
+        zone=None,
+        floors={},
+    )
+    assert values == {
+        "orders_30d": sum(day < 30 for day in days),
+        "garden_orders": shelves.count("garden"),
+        "spent": pytest.approx(30.0),
+    }
+
+
+def test_an_erased_subject_has_done_nothing(engine, tmp_path):
+    record(engine, order(1, shelf="garden"), order(2))
+    asyncio.run(engine.rights.erase(CALLER, ada()))
+    assert set(outcomes(engine).values()) == {"NOT_MEMBER"}
+    assert engine.store.reader.execute("SELECT COUNT(*) FROM event_parts").fetchone()[0] == 0
+
+
+def test_an_event_past_its_retention_counts_no_more(tmp_path):
+    text = CATALOG["catalog.yaml"] + "\npolicy: {retention: {behavioral: 10d}}\n"
+    engine = open_engine(tmp_path, {"catalog.yaml": text})
+    try:
+        record(engine, order(9), order(11))
+        assert outcomes(engine, segments=("active",)) == {"active": "NOT_MEMBER"}
+        record(engine, order(3))
+        assert outcomes(engine, segments=("active",)) == {"active": "MEMBER"}
+    finally:
+        engine.close()
