@@ -63,6 +63,10 @@ class Limits(_Section):
     """Calls of one caller in progress in one worker."""
     large_calls_max: int = Field(2, ge=1)
     """Calls with more than 4 KiB that one worker works on at once; more of them wait for their turn."""
+    bulk_evaluations_max: int = Field(1, ge=1)
+    """Evaluations of everybody who is stored in progress in one worker; each takes a large part of a
+    processor.
+    """
     in_progress_bytes_max: int = Field(64 * 1024 * 1024, ge=1024)
     """All requests in progress in one worker, together."""
     metadata_bytes_max: int = Field(16_384, ge=1024)
@@ -307,6 +311,11 @@ class Config(_Section):
     def database_path(self) -> Path:
         """The SQLite file."""
         return self.data_dir / "segserver.db"
+
+    @property
+    def evidence_path(self) -> Path:
+        """The folder of what lies beside the log for each page of a bulk evaluation."""
+        return self.data_dir / "evidence"
 
     @property
     def keyring_path(self) -> Path:
