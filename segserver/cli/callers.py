@@ -17,13 +17,13 @@ from segserver.cli._server import data_dir_option
 from segserver.model import Role
 
 if TYPE_CHECKING:
+    from segserver.engine.callers import CallerInfo
     from segserver.engine.store import Store
-    from segserver.storage.callers import CallerRow
 
 
 @click.group("callers")
 def command() -> None:
-    """Add, list and revoke the callers of a server.
+    """Add, list and revoke the callers of a server, and give them new keys.
 
     \b
     Example:
@@ -45,6 +45,14 @@ def command() -> None:
 @click.option(
     "--days", type=click.IntRange(min=1), help="How long the key holds; without it, until it is revoked."
 )
+@click.option(
+    "--certificate",
+    "certificates",
+    multiple=True,
+    metavar="IDENTITY",
+    help="Comes with a client certificate for spiffe://…, dns:NAME or subject:CN=NAME,…, and without a key; "
+    "repeatable.",
+)
 @data_dir_option
 @json_option
 def add(
@@ -52,25 +60,29 @@ def add(
     roles: tuple[str, ...],
     purposes: tuple[str, ...],
     days: int | None,
+    certificates: tuple[str, ...],
     data_dir: Path,
     as_json: bool,
 ) -> None:
     """Add a caller and show its API key, once. Before the first start of the server, make the keys.
 
     \b
-    Example:
+    Examples:
       segserver callers add shop --role evaluator --purpose personalization --days 90
+      segserver callers add till --role evaluator --certificate spiffe://shop.example/till
     """
+    if certificates and days is not None:
+        raise click.UsageError("--days is about a key; a caller with --certificate gets none")
     from segserver.engine.build import system_clock_us
     from segserver.engine.callers import CallerDesk
 
     with _store(data_dir) as store:
-        key = CallerDesk(store.writer, system_clock_us).add(name, roles, purposes, days=days)
-    if as_json:
-        write_json({"name": name, "key": key})
+        desk = CallerDesk(store.writer, system_clock_us)
+        key = desk.add(name, roles, purposes, days=days, certificates=certificates)
+    if certificates and not as_json:
+        click.echo(f"{name} is added")
         return
-    click.echo(key)
-    click.echo("This key is shown once and kept nowhere. Hand it over safely.", err=True)
+    _show_key(name, key, as_json=as_json)
 
 
 @command.command("list")
@@ -87,28 +99,56 @@ def listing(data_dir: Path, as_json: bool) -> None:
     from segserver.engine.callers import Callers
 
     with _store(data_dir) as store:
-        rows = Callers(store.reader, system_clock_us).listing()
-        now_us = system_clock_us()
+        found = Callers(store.reader, system_clock_us).listing()
     if as_json:
         write_json(
             [
                 {
-                    "name": row.name,
-                    "roles": row.roles.split(),
-                    "purposes": row.purposes.split(),
-                    "created": _time(row.created_us),
-                    "expires": _time(row.expires_us),
-                    "state": _state(row, now_us),
+                    "name": info.row.name,
+                    "roles": info.row.roles.split(),
+                    "purposes": info.row.purposes.split(),
+                    "created": _time(info.row.created_us),
+                    "keys": [{"expires": _time(expires_us)} for expires_us in info.key_expiries_us],
+                    "certificates": info.certificates,
+                    "state": info.state,
                 }
-                for row in rows
+                for info in found
             ]
         )
         return
-    made = table("caller", "state", "roles", "purposes", "key expires", whole="caller")
-    for row in rows:
-        expires = _time(row.expires_us)
-        made.add_row(row.name, _state(row, now_us), row.roles, row.purposes, expires[:10] if expires else "")
+    made = table("caller", "state", "roles", "purposes", "comes with", whole="caller")
+    for info in found:
+        made.add_row(info.row.name, info.state, info.row.roles, info.row.purposes, _credentials(info))
     console().print(made)
+
+
+@command.command("rotate")
+@click.argument("name")
+@click.option(
+    "--grace-hours",
+    type=click.IntRange(0, 24 * 90),
+    default=24,
+    show_default=True,
+    help="How long the key before it still holds.",
+)
+@click.option(
+    "--days", type=click.IntRange(min=1), help="How long the new key holds; without it, until it is revoked."
+)
+@data_dir_option
+@json_option
+def rotate(name: str, grace_hours: int, days: int | None, data_dir: Path, as_json: bool) -> None:
+    """Give a caller a new API key, shown once. The one before it holds for a while, older ones no longer.
+
+    \b
+    Example:
+      segserver callers rotate shop --grace-hours 48 --days 90
+    """
+    from segserver.engine.build import system_clock_us
+    from segserver.engine.callers import CallerDesk
+
+    with _store(data_dir) as store:
+        key = CallerDesk(store.writer, system_clock_us).rotate(name, grace_hours=grace_hours, days=days)
+    _show_key(name, key, as_json=as_json)
 
 
 @command.command("revoke")
@@ -154,10 +194,19 @@ def _store(data_dir: Path) -> Iterator[Store]:
         store.close()
 
 
-def _state(row: CallerRow, now_us: int) -> str:
-    if row.revoked_us is not None:
-        return "revoked"
-    return "expired" if row.expires_us is not None and row.expires_us <= now_us else "active"
+def _show_key(name: str, key: str, *, as_json: bool) -> None:
+    if as_json:
+        write_json({"name": name, "key": key})
+        return
+    click.echo(key)
+    click.echo("This key is shown once and kept nowhere. Hand it over safely.", err=True)
+
+
+def _credentials(info: CallerInfo) -> str:
+    """Certificates, and keys with the day on which each ends."""
+    days = [_time(expires_us) for expires_us in info.key_expiries_us]
+    keys = [f"key until {day[:10]}" if day else "key" for day in days]
+    return "\n".join([*info.certificates, *keys])
 
 
 def _time(us: int | None) -> str | None:

@@ -1,11 +1,12 @@
-"""Callers: who they are by their API key, and the operator's commands about them."""
+"""Callers: who they are by their API key or their certificate, and the operator's commands about them."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.errors import InvalidInput, Unauthenticated
@@ -19,12 +20,35 @@ KEY_PREFIX = "segserver_"
 """Keys are recognizable, so that scanners find a leaked one."""
 
 KEY_BYTES = 32
-DAY_US = 86_400_000_000
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
 
-REMEMBERED_S = 1.0
-"""How long what the store says of a key is believed."""
+IDENTITY_FORMS = ("spiffe://", "dns:", "subject:")
+IDENTITY_CHARACTERS_MAX = 2_048
+"""As long as a SPIFFE id may be."""
 
 _UNKNOWN = "the API key is missing, unknown, expired or revoked"
+_ROLES = {role.value: role for role in Role}
+
+
+class Denial(NamedTuple):
+    """Refused calls: who called (empty when that is not known), from where, what, why, how often."""
+
+    caller: str
+    network: str
+    method: str
+    reason: str
+    times: int = 1
+
+
+def denial_entry(denial: Denial, now_us: int) -> bytes:
+    """What the audit log holds of a denial."""
+    details = {"method": denial.method}
+    if denial.network:
+        details["network"] = denial.network
+    if denial.times > 1:
+        details["times"] = str(denial.times)
+    return _entry(Kind.ACCESS_DENIED, now_us, details, caller=denial.caller, result=denial.reason)
 
 
 def new_key() -> str:
@@ -41,46 +65,98 @@ def check_caller(name: str, roles: Iterable[str], purposes: Iterable[str]) -> No
     """Raises :class:`InvalidInput` for a name, a role or a purpose that can't be one."""
     if not NAME.fullmatch(name.replace("-", "_")):
         raise InvalidInput.of("name", "use lower-case letters, digits, - and _, beginning with a letter")
-    known = {role.value for role in Role}
     for role in roles:
-        if role not in known:
-            raise InvalidInput.of("roles", f"no such role; choose among {', '.join(sorted(known))}")
+        if role not in _ROLES:
+            raise InvalidInput.of("roles", f"no such role; choose among {', '.join(sorted(_ROLES))}")
     for purpose in purposes:
         if purpose != "*" and not NAME.fullmatch(purpose):
             raise InvalidInput.of("purposes", "a purpose is a name of lower-case letters, digits and _, or *")
 
 
+def check_identity(identity: str) -> None:
+    """Raises :class:`InvalidInput` unless ``identity`` is ``spiffe://TRUST-DOMAIN/PATH``, ``dns:NAME`` in
+    lower case, or ``subject:`` with a subject as RFC 4514 writes it, such as ``subject:CN=shop,O=Example``.
+    """
+    if not identity.startswith(IDENTITY_FORMS) or identity in IDENTITY_FORMS or not identity.isprintable():
+        raise InvalidInput.of(
+            "certificate",
+            "write spiffe://TRUST-DOMAIN/PATH, dns:NAME or subject:CN=NAME,…",
+            reason="IDENTITY_INVALID",
+        )
+    if len(identity) > IDENTITY_CHARACTERS_MAX or (
+        identity.startswith("dns:") and identity != identity.lower()
+    ):
+        raise InvalidInput.of(
+            "certificate", "is too long, or a DNS name not in lower case", reason="IDENTITY_INVALID"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CallerInfo:
+    """A caller as an operator sees it. Times are microseconds since the epoch."""
+
+    row: CallerRow
+    key_expiries_us: tuple[int | None, ...]
+    """When each of its keys that still holds expires, the newest last; ``None``: never."""
+    certificates: tuple[str, ...]
+
+    @property
+    def state(self) -> str:
+        """``active``, ``revoked``, or ``expired`` for one who has nothing to come with any more."""
+        if self.row.revoked_us is not None:
+            return "revoked"
+        return "active" if self.key_expiries_us or self.certificates else "expired"
+
+
 class Callers:
-    """Who calls. What the store says of a key is remembered for a second: a revocation holds within one."""
+    """Who calls, as the store knows it now. Whoever asks often remembers the answer, for a second at most."""
 
     def __init__(self, reader: Connection, now_us: Callable[[], int]) -> None:
         self._reader = reader
         self._now_us = now_us
-        self._known: dict[bytes, tuple[Caller, float]] = {}
 
-    def authenticate(self, key: str) -> Caller:
+    def by_key(self, key: str) -> Caller:
         """The caller with this key. Raises :class:`Unauthenticated`, which does not tell why."""
-        digest = hash_key(key)
-        known = self._known.get(digest)
-        if known is not None and known[1] > time.monotonic():
-            return known[0]
-        self._known.pop(digest, None)
-        row = callers.find(self._reader, digest) if key else None
-        if row is None or row.revoked_us is not None:
+        found = callers.find(self._reader, hash_key(key)) if key else None
+        if found is None or found[0].revoked_us is not None:
             raise Unauthenticated(_UNKNOWN)
-        if row.expires_us is not None and row.expires_us <= self._now_us():
+        row, expires_us = found
+        if expires_us is not None and expires_us <= self._now_us():
             raise Unauthenticated(_UNKNOWN)
-        caller = Caller(
-            name=row.name,
-            roles=frozenset(Role(role) for role in row.roles.split()),
-            purposes=frozenset(row.purposes.split()),
-        )
-        self._known[digest] = caller, time.monotonic() + REMEMBERED_S
-        return caller
+        return _caller(row)
 
-    def listing(self) -> Sequence[CallerRow]:
+    def by_certificate(self, identities: Sequence[str]) -> Caller:
+        """The caller who may come with a certificate for these identities. Those of them that anybody has
+        must all be one caller's. Raises :class:`Unauthenticated`, which does not tell why.
+        """
+        rows = callers.find_by_certificate(self._reader, identities) if identities else ()
+        if len(rows) != 1 or rows[0].revoked_us is not None:
+            raise Unauthenticated("the certificate is not one of a caller", reason="CERTIFICATE_UNKNOWN")
+        return _caller(rows[0])
+
+    def listing(self) -> Sequence[CallerInfo]:
         """All callers by name; never a key."""
-        return callers.listing(self._reader)
+        now_us = self._now_us()
+        expiries: dict[str, list[int | None]] = {}
+        for key in callers.keys(self._reader):
+            if key.expires_us is None or key.expires_us > now_us:
+                expiries.setdefault(key.name, []).append(key.expires_us)
+        identities: dict[str, list[str]] = {}
+        for name, identity in callers.certificates(self._reader):
+            identities.setdefault(name, []).append(identity)
+        return [
+            CallerInfo(row, tuple(expiries.get(row.name, ())), tuple(identities.get(row.name, ())))
+            for row in callers.listing(self._reader)
+        ]
+
+
+def _caller(row: CallerRow) -> Caller:
+    """A role that this version does not know gives nothing."""
+    return Caller(
+        name=row.name,
+        roles=frozenset(_ROLES[role] for role in row.roles.split() if role in _ROLES),
+        purposes=frozenset(row.purposes.split()),
+    )
 
 
 class CallerDesk:
@@ -98,29 +174,49 @@ class CallerDesk:
         *,
         days: int | None = None,
         key: str | None = None,
+        certificates: Sequence[str] = (),
     ) -> str:
         """Adds a caller and returns its key, which is kept nowhere: a new one unless ``key`` is given.
-        ``days`` is how long the key holds; ``None``: no end.
+        ``days`` is how long the key holds; ``None``: no end. With ``certificates``, the caller comes with
+        those, and gets no key: the result is empty.
 
-        Raises :class:`InvalidInput` for a wrong name, role or purpose, :class:`Conflict` when the name is
-        taken."""
+        Raises :class:`InvalidInput` for a wrong name, role, purpose or identity, :class:`Conflict` when the
+        name or an identity is taken."""
         check_caller(name, roles, purposes)
-        key, now_us = key or new_key(), self._now_us()
-        expires_us = None if days is None else now_us + days * DAY_US
+        for identity in certificates:
+            check_identity(identity)
+        key, now_us = "" if certificates else key or new_key(), self._now_us()
 
         def add(connection: Connection) -> None:
-            callers.add(
-                connection,
-                name=name,
-                key_hash=hash_key(key),
-                roles=roles,
-                purposes=purposes,
-                created_us=now_us,
-                expires_us=expires_us,
-            )
+            callers.add(connection, name=name, roles=roles, purposes=purposes, created_us=now_us)
+            for identity in certificates:
+                callers.add_certificate(connection, name, identity)
+            if key:
+                _put_key(connection, name, key, now_us, days, now_us)
 
         details = {"name": name, "roles": " ".join(sorted(roles)), "purposes": " ".join(sorted(purposes))}
+        if certificates:
+            details["certificates"] = "\n".join(sorted(certificates))
         self._writer.write_blocking(add, (_entry(Kind.CALLER_ADDED, now_us, details),))
+        return key
+
+    def rotate(self, name: str, *, grace_hours: int, days: int | None = None) -> str:
+        """A new key for a caller, kept nowhere. The one before it holds for ``grace_hours`` more at most, and
+        none that is older.
+
+        Raises :class:`NotFound` for an unknown caller, :class:`FailedPrecondition` for a revoked one."""
+        key, now_us = new_key(), self._now_us()
+        former_until_us = now_us + grace_hours * HOUR_US
+        self._writer.write_blocking(
+            lambda connection: _put_key(connection, name, key, now_us, days, former_until_us),
+            (
+                _entry(
+                    Kind.CALLER_KEY_ROTATED,
+                    now_us,
+                    {"name": name, "former_until": timestamp_us(former_until_us)},
+                ),
+            ),
+        )
         return key
 
     def revoke(self, name: str) -> None:
@@ -132,5 +228,20 @@ class CallerDesk:
         )
 
 
-def _entry(kind: Kind, now_us: int, details: dict[str, str]) -> bytes:
-    return encode(Entry(time=timestamp_us(now_us), kind=kind, details=details))
+def _put_key(
+    connection: Connection, name: str, key: str, now_us: int, days: int | None, former_until_us: int
+) -> None:
+    callers.add_key(
+        connection,
+        name=name,
+        key_hash=hash_key(key),
+        created_us=now_us,
+        expires_us=None if days is None else now_us + days * DAY_US,
+        former_until_us=former_until_us,
+    )
+
+
+def _entry(
+    kind: Kind, now_us: int, details: dict[str, str], *, caller: str = "", result: str = "OK"
+) -> bytes:
+    return encode(Entry(time=timestamp_us(now_us), kind=kind, caller=caller, result=result, details=details))

@@ -17,7 +17,9 @@ from segserver.errors import FailedPrecondition, Unavailable
 from segserver.rpc.audit import AuditServicer
 from segserver.rpc.catalog import CatalogServicer
 from segserver.rpc.consent import ConsentServicer
-from segserver.rpc.handler import Load, service_handler
+from segserver.rpc.guard import Guard, transport
+from segserver.rpc.guard.tls import ServerTls
+from segserver.rpc.handler import service_handler
 from segserver.rpc.privacy import PrivacyServicer
 from segserver.rpc.profiles import ProfileServicer
 from segserver.rpc.segmentation import SegmentationServicer
@@ -46,15 +48,11 @@ class Server:
         self._engine = engine
         self._health = health.aio.HealthServicer()
         self._watching: asyncio.Task[None] | None = None
-        limit = engine.config.limits.message_bytes_max
+        self.guard = Guard(engine)
+        self._tls = None if engine.config.tls.cert_file is None else ServerTls(engine.config.tls)
         self._server = grpc.aio.server(
-            options=[
-                ("grpc.max_receive_message_length", limit),
-                ("grpc.max_send_message_length", 4 * limit),
-                ("grpc.so_reuseport", 0),
-            ]
+            options=[*transport.options(engine.config.limits), ("grpc.so_reuseport", 0)]
         )
-        load = Load(engine.config.limits.concurrent_calls_max)
         services = {
             segmentation_service_pb2.DESCRIPTOR.services_by_name["SegmentationService"]: SegmentationServicer(
                 engine
@@ -67,7 +65,7 @@ class Server:
         }
         self.service_names = [descriptor.full_name for descriptor in services]
         self._server.add_generic_rpc_handlers(
-            [service_handler(descriptor, servicer, engine, load) for descriptor, servicer in services.items()]
+            [service_handler(descriptor, servicer, self.guard) for descriptor, servicer in services.items()]
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if engine.config.reflection:
@@ -78,17 +76,22 @@ class Server:
         """Listens, and returns the address as ``host:port``.
 
         Raises :class:`Unavailable` when the address can't be bound, :class:`FailedPrecondition` for one that
-        other machines can reach unless the settings say ``insecure``."""
+        other machines can reach, without TLS, unless the settings say ``insecure``."""
         config = self._engine.config
-        if not config.loopback and not config.insecure:
+        if self._tls is None and not config.loopback and not config.insecure:
             raise FailedPrecondition(
                 f"{config.listen} can be reached from other machines, and calls would travel in the clear; "
-                "listen on 127.0.0.1 behind a proxy that encrypts, or say --insecure",
+                "give the server a certificate (--tls-cert, --tls-key), listen on 127.0.0.1 behind a proxy "
+                "that encrypts, or say --insecure",
                 reason="PLAINTEXT_OUTSIDE_LOOPBACK",
             )
         host, _, port = config.listen.rpartition(":")
         try:
-            bound = self._server.add_insecure_port(config.listen)
+            bound = (
+                self._server.add_insecure_port(config.listen)
+                if self._tls is None
+                else self._server.add_secure_port(config.listen, self._tls.credentials())
+            )
         except RuntimeError as error:
             raise Unavailable(
                 f"can't listen on {self._engine.config.listen}: the port is in use, "
@@ -99,7 +102,19 @@ class Server:
         for name in ["", *self.service_names]:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         self._watching = asyncio.create_task(self._watch())
+        self.guard.denials.start()
         return f"{host}:{bound or port}"
+
+    def reload(self) -> None:
+        """Reads the TLS files and the token issuer's keys again. What can't be used is told in the log, and
+        the former stays.
+        """
+        if self._tls is not None:
+            self._tls.reload()
+        try:
+            self.guard.reload()
+        except FailedPrecondition as error:
+            log.error("the former keys for tokens stay", why=error.message)
 
     async def stop(self) -> None:
         """Takes no more calls, lets those in progress finish for up to ten seconds, then closes."""
@@ -107,6 +122,7 @@ class Server:
             self._watching.cancel()
         await self._health.enter_graceful_shutdown()
         await self._server.stop(DRAIN_S)
+        await self.guard.denials.stop()
 
     async def _watch(self) -> None:
         """Tells of the AuditService that it does not serve for as long as the log can't be signed."""

@@ -39,9 +39,43 @@ def test_callers_can_be_added_before_the_first_start(run):
         ("shop", ["evaluator", "writer"], ["sales"], "active"),
         ("team", ["analyst"], [], "revoked"),
     ]
-    assert listed[0]["expires"] is None
-    assert listed[1]["expires"] > listed[1]["created"]
+    assert listed[0]["keys"] == [{"expires": None}]
+    assert listed[1]["keys"][0]["expires"] > listed[1]["created"]
     assert "evaluator writer" in run("callers", "list").stdout
+
+
+def test_a_key_is_rotated_with_a_grace_period(run):
+    run("keys", "init")
+    first = run("callers", "add", "shop", "--role", "evaluator").stdout
+    second = run("callers", "rotate", "shop", "--grace-hours", "48", "--days", "90")
+    assert second.stdout.startswith("segserver_")
+    assert second.stdout != first
+    assert "shown once" in second.stderr
+    (shop,) = json.loads(run("callers", "list", "--json").stdout)
+    former, newest = (key["expires"] for key in shop["keys"])
+    assert former < newest
+    assert json.loads(run("callers", "rotate", "shop", "--json").stdout)["key"].startswith("segserver_")
+    (shop,) = json.loads(run("callers", "list", "--json").stdout)
+    assert len(shop["keys"]) == 2
+    assert run("callers", "list").stdout.count("key until") == 1
+    run("callers", "revoke", "shop")
+    assert "is revoked" in run("callers", "rotate", "shop").stderr
+    assert run("callers", "rotate", "nobody").exit_code == 5
+
+
+def test_a_caller_may_come_with_a_certificate_in_place_of_a_key(run):
+    run("keys", "init")
+    add = ["callers", "add", "till", "--role", "evaluator", "--certificate"]
+    added = run(*add, "spiffe://shop.example/till", "--certificate", "dns:till.shop.example")
+    assert added.stdout == "till is added\n"
+    (till,) = json.loads(run("callers", "list", "--json").stdout)
+    assert till["certificates"] == ["dns:till.shop.example", "spiffe://shop.example/till"]
+    assert (till["keys"], till["state"]) == ([], "active")
+    assert "spiffe://shop.example/till" in run("callers", "list").stdout
+    again = run("callers", "add", "other", "--role", "admin", "--certificate", "dns:till.shop.example")
+    assert "is the certificate of till" in again.stderr
+    assert run(*add, "till.shop.example").exit_code == 1
+    assert run(*add, "dns:a.example", "--days", "3").exit_code == 2
 
 
 def test_a_folder_without_keys_gets_no_database(run, tmp_path):
