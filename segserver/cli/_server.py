@@ -22,6 +22,8 @@ DEFAULT_ADDRESS = "127.0.0.1:50051"
 KEY_VARIABLE = "SEGSERVER_API_KEY"
 DEVELOPMENT_KEY = "dev.key"
 
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
 LASTING_S = 60.0
 """The deadline of a call about many subjects or a whole catalog, where --timeout is not longer."""
 
@@ -34,13 +36,21 @@ class Server:
     api_key_file: Path | None
     data_dir: Path
     timeout_s: float
+    tls: bool = False
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    insecure: bool = False
 
     def connect(self) -> Client:
         """A client; use it in a ``with``."""
-        from segserver.client import Client
+        from segserver.client import Client, tls
 
+        wanted = self.tls or self.tls_ca or self.tls_cert or self.tls_key
         return Client(
             self.address,
+            credentials=tls(self.tls_ca, self.tls_cert, self.tls_key) if wanted else None,
+            insecure=self.insecure,
             api_key=self.api_key(),
             timeout_s=self.timeout_s,
             lasting_timeout_s=max(self.timeout_s, LASTING_S),
@@ -76,15 +86,28 @@ def read_key(file: Path) -> str:
 
 
 def server_options(command: F) -> F:
-    """Adds ``--address``, ``--api-key-file``, ``--data-dir`` and ``--timeout``; the command gets
-    ``server``.
+    """Adds ``--address``, ``--api-key-file``, ``--data-dir``, ``--timeout`` and those of TLS; the command
+    gets ``server``.
     """
 
     @functools.wraps(command)
     def wrapper(
-        *args: Any, address: str, api_key_file: Path | None, data_dir: Path, timeout_s: float, **rest: Any
+        *args: Any,
+        address: str,
+        api_key_file: Path | None,
+        data_dir: Path,
+        timeout_s: float,
+        tls: bool,
+        tls_ca: Path | None,
+        tls_cert: Path | None,
+        tls_key: Path | None,
+        insecure: bool,
+        **rest: Any,
     ) -> Any:
-        return command(*args, server=Server(address, api_key_file, data_dir, timeout_s), **rest)
+        server = Server(
+            address, api_key_file, data_dir, timeout_s, tls, tls_ca, tls_cert, tls_key, insecure=insecure
+        )
+        return command(*args, server=server, **rest)
 
     options = [
         click.option(
@@ -109,6 +132,18 @@ def server_options(command: F) -> F:
             metavar="SECONDS",
             help="How long a call may take.",
         ),
+        click.option("--tls", is_flag=True, envvar="SEGSERVER_TLS", help="Speak TLS to this machine, too."),
+        click.option(
+            "--tls-ca", envvar="SEGSERVER_TLS_CA", type=_FILE, help="Authorities to trust; else the system's."
+        ),
+        click.option(
+            "--tls-cert",
+            envvar="SEGSERVER_TLS_CERT",
+            type=_FILE,
+            help="Your certificate, where one is asked for.",
+        ),
+        click.option("--tls-key", envvar="SEGSERVER_TLS_KEY", type=_FILE, help="Its private key."),
+        click.option("--insecure", is_flag=True, help="Speak to another machine without TLS."),
     ]
     for option in reversed(options):
         wrapper = option(wrapper)

@@ -34,6 +34,7 @@ from segserver.client.results import (
     Truth,
     WithheldAttribute,
 )
+from segserver.client.tls import tls
 
 __all__ = [
     "AsyncClient",
@@ -64,4 +65,5 @@ __all__ = [
     "Truth",
     "WithheldAttribute",
     "parse_subject",
+    "tls",
 ]

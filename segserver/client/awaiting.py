@@ -64,13 +64,17 @@ class AsyncClient:
         lasting_timeout_s: float = 60.0,
         retries: int = 3,
         credentials: grpc.ChannelCredentials | None = None,
+        insecure: bool = False,
+        token: Callable[[], str] | None = None,
     ) -> None:
-        self._connection = Connection(address, api_key, timeout_s, lasting_timeout_s, retries)
-        options = self._connection.options
+        self._connection = Connection(
+            address, api_key, timeout_s, lasting_timeout_s, retries, credentials, insecure, token
+        )
+        options, encryption = self._connection.options, self._connection.encryption
         self._channel = (
             grpc.aio.insecure_channel(address, options)
-            if credentials is None
-            else grpc.aio.secure_channel(address, credentials, options)
+            if encryption is None
+            else grpc.aio.secure_channel(address, encryption, options)
         )
         self._methods: dict[str, Callable[..., Any]] = {}
 
@@ -131,7 +135,7 @@ class AsyncClient:
             reply = await method(
                 call.request,
                 timeout=self._connection.deadline_s(call),
-                metadata=self._connection.metadata,
+                metadata=self._connection.metadata(),
             )
         except grpc.RpcError as error:
             raise error_of(error, self._connection.address) from None

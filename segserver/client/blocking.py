@@ -55,7 +55,7 @@ class Client:
     Every method raises an error of :mod:`segserver.errors`: the one that the server met,
     :class:`~segserver.errors.Unavailable` when none answers, :class:`~segserver.errors.DeadlineExceeded`
     when one does not in time. For the arguments see :class:`segserver.client.connection.Connection`;
-    ``credentials`` make the channel a TLS one.
+    :func:`segserver.client.tls` makes ``credentials``.
     """
 
     def __init__(
@@ -67,13 +67,17 @@ class Client:
         lasting_timeout_s: float = 60.0,
         retries: int = 3,
         credentials: grpc.ChannelCredentials | None = None,
+        insecure: bool = False,
+        token: Callable[[], str] | None = None,
     ) -> None:
-        self._connection = Connection(address, api_key, timeout_s, lasting_timeout_s, retries)
-        options = self._connection.options
+        self._connection = Connection(
+            address, api_key, timeout_s, lasting_timeout_s, retries, credentials, insecure, token
+        )
+        options, encryption = self._connection.options, self._connection.encryption
         self._channel = (
             grpc.insecure_channel(address, options)
-            if credentials is None
-            else grpc.secure_channel(address, credentials, options)
+            if encryption is None
+            else grpc.secure_channel(address, encryption, options)
         )
         self._methods: dict[str, Callable[..., Any]] = {}
 
@@ -134,7 +138,7 @@ class Client:
             reply = method(
                 call.request,
                 timeout=self._connection.deadline_s(call),
-                metadata=self._connection.metadata,
+                metadata=self._connection.metadata(),
             )
         except grpc.RpcError as error:
             raise error_of(error, self._connection.address) from None

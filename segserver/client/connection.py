@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+import grpc
 
 from segserver.client.calls import Call
 from segserver.errors import InvalidInput
@@ -28,21 +31,28 @@ _KEEPALIVE_TIMEOUT_MS = 10_000
 class Connection:
     """Where a server is, how to speak to it and for how long.
 
-    Args:
-        address: ``host:port``, or any other target of gRPC.
-        api_key: who calls; sent with each call, never logged. ``None`` sends none.
-        timeout_s: the deadline of a call about one subject, retries included.
-        lasting_timeout_s: the deadline of a call about many subjects or a whole catalog.
-        retries: how often a call is sent again after UNAVAILABLE, at most 4, within its deadline.
-    """
+    Args: address: ``host:port``, or any other target of gRPC. api_key: who calls; sent with each call, never
+    logged. ``None`` sends none. token: called before each call in place of ``api_key``, for tokens that
+    expire (JWT): returns the current one. timeout_s: the deadline of a call about one subject, retries
+    included. lasting_timeout_s: the deadline of a call about many subjects or a whole catalog. retries: how
+    often a call is sent again after UNAVAILABLE, at most 4, within its deadline. credentials: TLS, such as
+    :func:`segserver.client.tls` makes it. ``None`` is TLS with the system's authorities, but on this machine,
+    where it is none. insecure: speak without TLS to another machine; only through something that encrypts."""
 
     address: str
     api_key: str | None = field(repr=False)
     timeout_s: float
     lasting_timeout_s: float
     retries: int
+    credentials: grpc.ChannelCredentials | None = None
+    insecure: bool = False
+    token: Callable[[], str] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        if self.insecure and self.credentials is not None:
+            raise InvalidInput.of("insecure", "contradicts credentials")
+        if self.token is not None and self.api_key is not None:
+            raise InvalidInput.of("token", "give an API key or tokens, not both")
         if not 0 <= self.retries < ATTEMPTS_MAX:
             raise InvalidInput.of("retries", f"expected 0 to {ATTEMPTS_MAX - 1}")
         if not (self.timeout_s > 0 and self.lasting_timeout_s > 0):
@@ -50,10 +60,17 @@ class Connection:
         if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
             raise InvalidInput.of("api_key", "expected printable ASCII, without a line end")
 
-    @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """What goes with each call."""
-        return (("authorization", f"Bearer {self.api_key}"),) if self.api_key else ()
+        credential = self.api_key if self.token is None else self.token()
+        return (("authorization", f"Bearer {credential}"),) if credential else ()
+
+    @property
+    def encryption(self) -> grpc.ChannelCredentials | None:
+        """With what the channel is encrypted; ``None``: it is not."""
+        if self.credentials is None and not self.insecure and not is_loopback(self.address):
+            return grpc.ssl_channel_credentials()
+        return self.credentials
 
     @property
     def options(self) -> list[tuple[str, int | str]]:
