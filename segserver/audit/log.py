@@ -36,9 +36,7 @@ class Log:
         first = frontier.size
         stored = frontier.extend(map(merkle.leaf_hash, payloads))
         root = frontier.root()
-        store.append(
-            connection, zip(range(first, frontier.size), stored, payloads, strict=True), frontier.size, root
-        )
+        store.append(connection, first, stored, payloads, root)
         self._frontier, self._root = frontier, root
         return range(first, frontier.size)
 

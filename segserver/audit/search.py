@@ -184,20 +184,25 @@ def _matching(
     What no indexed block holds is read as it is.
     """
     indexed = log_index.block_count(connection) * BLOCK_ENTRIES
-    for high in range(stop, indexed, -store.SCAN_ROWS):
-        for rows in store.scan(connection, max(indexed, high - store.SCAN_ROWS), high):
+    newest = (stop - 1) // store.SCAN_ROWS * store.SCAN_ROWS
+    for low in range(newest, indexed - store.SCAN_ROWS, -store.SCAN_ROWS):
+        for rows in store.scan(connection, max(indexed, low), min(low + store.SCAN_ROWS, stop)):
             for number, _, payload in reversed(rows):
                 if payload is not None and wanted.matches(entry := decode(payload)):
                     yield Found(number, payload, entry)
     for block, candidates in _candidates(connection, wanted, stop):
         mask = 0 if block in counted else candidates
-        while mask:
-            position = mask.bit_length() - 1
-            mask ^= 1 << position
-            number = block * BLOCK_ENTRIES + position
-            row = store.payload(connection, number)
-            if row is not None and row[0] is not None and wanted.matches(entry := decode(row[0])):
-                yield Found(number, row[0], entry)
+        for number, payload in store.payloads(connection, _descending(mask, block * BLOCK_ENTRIES)):
+            if payload is not None and wanted.matches(entry := decode(payload)):
+                yield Found(number, payload, entry)
+
+
+def _descending(mask: int, first: int) -> Iterator[int]:
+    """The log indexes of the positions in a block that begins with entry ``first``, the highest first."""
+    while mask:
+        position = mask.bit_length() - 1
+        mask ^= 1 << position
+        yield first + position
 
 
 def _candidates(connection: Connection, wanted: Filter, stop: int) -> Iterator[tuple[int, int]]:

@@ -13,6 +13,7 @@ from segserver.audit.checkpoints import sign
 from segserver.audit.entry import Entry, Kind, Outcomes
 from segserver.audit.log import Log
 from segserver.audit.note import Signer
+from segserver.storage import log as store
 from segserver.storage.sqlite import Database
 from segserver.storage.writer import Writer
 
@@ -84,9 +85,17 @@ def write(writer, signer):
 
 
 @pytest.fixture
-def filled(write, connection, signer):
-    """A log of 40 entries with checkpoints at 7, 20 and 33."""
+def grouped(write, connection, signer):
+    """A log of 40 entries with checkpoints at 7, 20 and 33, in a row for each of four appends."""
     for count in (7, 13, 13):
         write(count)
     write(7, signed=False)
     return SimpleNamespace(connection=connection, keys=[signer.key], signer=signer)
+
+
+@pytest.fixture
+def filled(grouped):
+    """The same log with each entry in a row of its own, as lone appends leave it."""
+    for log_index in range(40):
+        store.split(grouped.connection, log_index)
+    return grouped

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import runpy
-import sqlite3
 from pathlib import Path
 
 import pytest
+
+from segserver.storage import log as store
+from segserver.storage.sqlite import Database
 
 chaos = runpy.run_path(str(Path(__file__).resolve().parents[2] / "scripts" / "chaos.py"))
 
@@ -20,8 +22,10 @@ async def test_a_killed_server_loses_nothing_that_it_acknowledged(tmp_path, caps
 
     data, key_file = tmp_path / "data", tmp_path / "log.key"
     assert chaos["unlogged"](data, {"never-logged"}) == {"never-logged"}
-    with sqlite3.connect(data / "segserver.db") as connection:
-        connection.execute("UPDATE log_entries SET payload = x'7b7d' WHERE log_index = 7")
+    connection = Database(data / "segserver.db", []).connect()
+    for log_index in (7, 8):
+        store.split(connection, log_index)
+    connection.execute("UPDATE log_groups SET payloads = x'7b7d' WHERE first = 7")
     connection.close()
     with pytest.raises(RuntimeError, match="entry 7"):
         chaos["verify"](data, key_file)

@@ -36,7 +36,7 @@ def test_one_size_is_signed_once(write, connection, signer):
 @pytest.mark.parametrize("kept", [2, 3, 9])
 def test_a_log_with_another_past_is_not_signed(write, connection, signer, kept):
     write(3)
-    connection.execute("DELETE FROM log_entries")
+    connection.execute("DELETE FROM log_groups")
     connection.execute("DELETE FROM log_head")
     Log().append(connection, [b"forged %d" % number for number in range(kept)])
     with pytest.raises(IntegrityError):

@@ -82,14 +82,15 @@ def test_two_logs_on_one_file_take_turns(database):
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE log_entries SET hashes = zeroblob(96) WHERE log_index = 3",
-        "DELETE FROM log_entries WHERE log_index = 3",
+        "UPDATE log_groups SET hashes = zeroblob(96) WHERE first = 3",
+        "DELETE FROM log_groups WHERE first = 3",
         "UPDATE log_head SET root = zeroblob(32)",
     ],
 )
 def test_a_log_known_to_be_damaged_takes_no_more(database, damage):
     writer = Writer(database, Log().append)
-    writer.write_blocking(entries=payloads(4))
+    for payload in payloads(4):
+        writer.write_blocking(entries=[payload])
     writer.close()
     connection = database.connect()
     connection.execute(damage)

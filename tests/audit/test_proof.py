@@ -39,14 +39,14 @@ def test_what_can_not_be_proved_yet_or_any_more(filled):
     for log_index in (40, -1):
         with pytest.raises(NotFound):
             prove(filled.connection, log_index, filled.keys)
-    filled.connection.execute("UPDATE log_entries SET payload = NULL WHERE log_index = 3")
+    filled.connection.execute("UPDATE log_groups SET payloads = NULL WHERE first = 3")
     with pytest.raises(FailedPrecondition) as refused:
         prove(filled.connection, 3, filled.keys)
     assert refused.value.reason == "ENTRY_PRUNED"
 
 
 def test_a_changed_entry_is_not_proved(filled):
-    filled.connection.execute("UPDATE log_entries SET payload = x'7b7d' WHERE log_index = 3")
+    filled.connection.execute("UPDATE log_groups SET payloads = x'7b7d' WHERE first = 3")
     with pytest.raises(IntegrityError):
         prove(filled.connection, 3, filled.keys)
 

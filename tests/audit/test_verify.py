@@ -35,7 +35,7 @@ def rows(connection):
 
 def rewrite(connection, payloads):
     """What an operator without the key can do: write the whole tree anew, consistently."""
-    connection.execute("DELETE FROM log_entries")
+    connection.execute("DELETE FROM log_groups")
     connection.execute("DELETE FROM log_head")
     Log().append(connection, payloads)
 
@@ -75,14 +75,14 @@ def test_an_unsigned_log_has_no_verified_checkpoint(write, connection, signer):
 
 def test_resuming_still_checks_the_stored_past(filled):
     trusted = open_checkpoint(store.newest_checkpoint(filled.connection), filled.keys)
-    filled.connection.execute("UPDATE log_entries SET hashes = zeroblob(length(hashes)) WHERE log_index = 32")
+    filled.connection.execute("UPDATE log_groups SET hashes = zeroblob(length(hashes)) WHERE first = 32")
     assert refused(filled, trusted=trusted, resume=True) == ("ROOT_MISMATCH", 0, 32)
 
 
 def change(connection, log_index):
     payload = bytearray(store.payload(connection, log_index)[0])
     payload[-1] ^= 1
-    connection.execute("UPDATE log_entries SET payload = ? WHERE log_index = ?", [bytes(payload), log_index])
+    connection.execute("UPDATE log_groups SET payloads = ? WHERE first = ?", [bytes(payload), log_index])
     return bytes(payload)
 
 
@@ -94,7 +94,7 @@ def test_a_flipped_bit(filled, log_index):
 
 def test_a_flipped_bit_with_its_hash_made_to_fit(filled):
     leaf = merkle.leaf_hash(change(filled.connection, 12))
-    filled.connection.execute("UPDATE log_entries SET hashes = ? WHERE log_index = 12", [leaf])
+    filled.connection.execute("UPDATE log_groups SET hashes = ? WHERE first = 12", [leaf])
     assert refused(filled) == ("ENTRY_CHANGED", 12, 13)
 
 
@@ -116,12 +116,12 @@ def test_a_changed_entry_that_is_not_signed_yet(filled):
 
 @pytest.mark.parametrize("log_index", [0, 12, 39])
 def test_a_deleted_row(filled, log_index):
-    filled.connection.execute("DELETE FROM log_entries WHERE log_index = ?", [log_index])
+    filled.connection.execute("DELETE FROM log_groups WHERE first = ?", [log_index])
     assert refused(filled) == ("ENTRY_MISSING", log_index)
 
 
 def test_the_first_bad_entry_is_named(filled):
-    filled.connection.execute("DELETE FROM log_entries WHERE log_index = 12")
+    filled.connection.execute("DELETE FROM log_groups WHERE first = 12")
     change(filled.connection, 30)
     assert refused(filled) == ("ENTRY_MISSING", 12)
     change(filled.connection, 11)
@@ -129,7 +129,7 @@ def test_the_first_bad_entry_is_named(filled):
 
 
 def test_many_deleted_rows(filled):
-    filled.connection.execute("DELETE FROM log_entries WHERE log_index >= 5")
+    filled.connection.execute("DELETE FROM log_groups WHERE first >= 5")
     assert refused(filled) == ("ENTRY_MISSING", 5)
 
 
@@ -147,14 +147,14 @@ def test_swapped_rows(filled, one, other, blamed):
         _, hashes, payload = before[source]
         stored = hashes[:32] + before[place][1][32:]
         filled.connection.execute(
-            "UPDATE log_entries SET hashes = ?, payload = ? WHERE log_index = ?", [stored, payload, place]
+            "UPDATE log_groups SET hashes = ?, payloads = ? WHERE first = ?", [stored, payload, place]
         )
     assert refused(filled) == ("ENTRY_CHANGED", *blamed)
 
 
 def test_a_duplicated_row(filled):
     filled.connection.execute(
-        "INSERT INTO log_entries SELECT 40, hashes, payload FROM log_entries WHERE log_index = 39"
+        "INSERT INTO log_groups SELECT 40, 1, hashes, payloads FROM log_groups WHERE first = 39"
     )
     assert refused(filled) == ("ROW_ADDED", 40)
 
@@ -197,14 +197,14 @@ def test_a_removed_head(filled):
 def test_a_stored_node_that_no_payload_shows(filled):
     hashes = bytearray(store.hashes(filled.connection, 15))
     hashes[70] ^= 1
-    filled.connection.execute("UPDATE log_entries SET hashes = ? WHERE log_index = 15", [bytes(hashes)])
+    filled.connection.execute("UPDATE log_groups SET hashes = ? WHERE first = 15", [bytes(hashes)])
     assert refused(filled) == ("ENTRY_CHANGED", 12, 15)
 
 
 def test_a_dropped_payload_without_a_prune(filled):
-    filled.connection.execute("UPDATE log_entries SET payload = NULL WHERE log_index = 12")
+    filled.connection.execute("UPDATE log_groups SET payloads = NULL WHERE first = 12")
     assert refused(filled) == ("PAYLOAD_MISSING", 12)
-    filled.connection.execute("UPDATE log_entries SET payload = NULL WHERE log_index < 12")
+    filled.connection.execute("UPDATE log_groups SET payloads = NULL WHERE first < 12")
     assert refused(filled) == ("PAYLOAD_MISSING", 0)
 
 

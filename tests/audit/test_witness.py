@@ -27,7 +27,7 @@ def growth(connection):
 
 def rewrite(connection, count):
     """A log of other entries, signed by whoever holds the key."""
-    for table in ("log_entries", "log_head", "log_checkpoints"):
+    for table in ("log_groups", "log_head", "log_checkpoints"):
         connection.execute(f"DELETE FROM {table}")
     Log().append(connection, [b"forged %d" % number for number in range(count)])
 

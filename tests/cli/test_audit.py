@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from servers import open_engine, running
 
 from segserver.cli import main
+from segserver.storage import log
 
 CATALOG = """
 purposes:
@@ -115,9 +116,11 @@ async def test_the_log_verifies_and_goes_on_from_there(run, tmp_path, server):
     resumed = await run("verify", "--checkpoint", state, "--resume")
     assert "entries 0 to " not in resumed
     await run("verify", "--resume", code=2)
-    server.engine.store.database.connect().execute(
-        "UPDATE log_entries SET payload = x'00' WHERE log_index = 2"
-    )
+    connection = server.engine.store.database.connect()
+    for log_index in (2, 3):
+        log.split(connection, log_index)
+    connection.execute("UPDATE log_groups SET payloads = x'00' WHERE first = 2")
+    connection.close()
     await run("verify", code=1)
 
 

@@ -17,6 +17,7 @@ from segserver.engine import Engine, build
 from segserver.engine.callers import CallerDesk
 from segserver.rpc.server import Server
 from segserver.rules.times import from_datetime
+from segserver.storage import log
 from segserver.strategies.manager import Installed, load
 
 NOON = dt.datetime(2026, 6, 15, 12, tzinfo=dt.UTC)
@@ -85,8 +86,9 @@ class Running:
 
 def entries(engine: Engine) -> list[Entry]:
     """Everything in the audit log, in order."""
-    rows = engine.store.reader.execute("SELECT payload FROM log_entries ORDER BY log_index").fetchall()
-    return [decode(row[0]) for row in rows]
+    reader = engine.store.reader
+    size, _ = log.head(reader) or (0, b"")
+    return [decode(row[2]) for rows in log.scan(reader, 0, size) for row in rows]
 
 
 @asynccontextmanager

@@ -146,11 +146,12 @@ log = Migrations("segserver.log")
 
 @log(name="m001_create")
 def create_log(database: Utils) -> None:
-    """One row for some neighbouring entries, with the hashes of every tree node that each completes; pruned ones
-    have no payloads.
+    """One row for neighbouring entries that were appended together, with the hashes of every tree node that
+    each completes; pruned ones have no payloads.
     """
     for table in (
-        "log_groups (first INTEGER PRIMARY KEY, entries INTEGER NOT NULL, hashes BLOB NOT NULL, payloads BLOB)",
+        "log_groups (first INTEGER PRIMARY KEY, entries INTEGER NOT NULL, hashes BLOB NOT NULL,"
+        " payloads BLOB)",
         "log_head (id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL, root BLOB NOT NULL)",
         "log_checkpoints (size INTEGER PRIMARY KEY, note TEXT NOT NULL)",
         "log_prunes (log_index INTEGER PRIMARY KEY)",
