@@ -339,10 +339,10 @@ class Config(_Section):
 
 
 def load(path: Path | None = None, **overrides: Any) -> Config:
-    """Settings from a TOML file, with ``overrides`` (those that are not ``None``) on top.
+    """Settings from a TOML file, with ``overrides`` (those that are not ``None``) on top; one that is a
+    mapping overrides the settings of a section that it names.
 
-    Raises :class:`InvalidInput` that names every wrong setting.
-    """
+    Raises :class:`InvalidInput` that names every wrong setting."""
     values: dict[str, Any] = {}
     if path is not None:
         try:
@@ -351,7 +351,12 @@ def load(path: Path | None = None, **overrides: Any) -> Config:
             raise InvalidInput(f"{path}: {error.strerror}", reason="CONFIG_INVALID") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InvalidInput(f"{path}: {error}", reason="CONFIG_INVALID") from error
-    values.update({name: value for name, value in overrides.items() if value is not None})
+    for name, value in overrides.items():
+        below = values.get(name)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            values[name] = {**below, **value}
+        elif value is not None:
+            values[name] = value
     try:
         return Config.model_validate(values)
     except ValidationError as error:

@@ -26,6 +26,13 @@ def test_an_address_that_is_none_is_refused(listen):
     assert [violation.field for violation in refused.value.violations] == ["listen"]
 
 
+def test_the_command_line_overrides_settings_one_by_one(tmp_path):
+    file = tmp_path / "segserver.toml"
+    file.write_text('listen = "127.0.0.1:1"\n[tls]\ncert_file = "a"\nkey_file = "b"\n', encoding="utf-8")
+    config = load(file, listen=None, tls={"cert_file": "c"})
+    assert (config.listen, str(config.tls.cert_file), str(config.tls.key_file)) == ("127.0.0.1:1", "c", "b")
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -35,23 +35,42 @@ import click
     default=None,
     help="Listen in the clear where other machines can reach the server.",
 )
+@click.option(
+    "--tls-cert", type=click.Path(dir_okay=False), help="Listen with TLS: the certificate's file (PEM)."
+)
+@click.option("--tls-key", type=click.Path(dir_okay=False), help="Its private key.")
+@click.option(
+    "--tls-client-ca",
+    type=click.Path(dir_okay=False),
+    help="Ask each client for a certificate of these authorities.",
+)
 @click.option("--strict", is_flag=True, default=None, help="Refuse to start when a plugin is quarantined.")
 @click.option("--reflection", is_flag=True, default=None, help="Serve gRPC reflection.")
 @click.option(
     "--ready-file", type=click.Path(path_type=Path, dir_okay=False), help="Write the address here when ready."
 )
-def command(config_file: Path | None, ready_file: Path | None, **overrides: object) -> None:
+def command(
+    config_file: Path | None,
+    ready_file: Path | None,
+    tls_cert: str | None,
+    tls_key: str | None,
+    tls_client_ca: str | None,
+    **overrides: object,
+) -> None:
     """Serve evaluations over gRPC until interrupted.
 
     \b
-    Example:
+    Examples:
       segserver serve --dev --data-dir .data --catalog examples/catalog
+      segserver serve --listen 0.0.0.0:50051 --tls-cert server.pem --tls-key server.key
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # our log is JSON, and says it already
 
     from segserver.config import load
 
-    config = load(config_file, **overrides)
+    files = {"cert_file": tls_cert, "key_file": tls_key, "client_ca_file": tls_client_ca}
+    tls = {name: file for name, file in files.items() if file is not None}
+    config = load(config_file, **overrides, tls=tls or None)
 
     import asyncio
 
