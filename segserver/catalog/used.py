@@ -14,7 +14,7 @@ from segserver.catalog.source import Defined, Source
 from segserver.errors import InvalidInput, Problem
 from segserver.model import Category
 from segserver.privacy.policy import Purpose
-from segserver.strategies import api, contract
+from segserver.strategies import api
 from segserver.strategies.contract import ResolvedStrategy
 from segserver.strategies.manager import Installed, InstalledStrategy
 
@@ -45,7 +45,7 @@ def strategies(source: Source, installed: Installed, problems: list[Problem]) ->
             problems.append(place.problem(_not_installed(name, names, installed)))
             continue
         try:
-            used[name] = Used(found, contract.resolve(found.strategy, place.value), place)
+            used[name] = Used(found, found.resolve(place.value), place)
         except InvalidInput as error:
             source.broken |= {name, *(attribute.name for attribute in found.strategy.attributes)}
             for violation in error.violations:

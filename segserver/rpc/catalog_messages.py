@@ -15,7 +15,7 @@ from segserver.privacy.policy import Purpose
 from segserver.rpc import convert
 from segserver.storage.catalogs import CatalogRow
 from segserver.strategies import api
-from segserver.strategies.contract import ResolvedStrategy, resolve
+from segserver.strategies.contract import ResolvedStrategy
 from segserver.strategies.host import Failures
 from segserver.strategies.manager import Installed
 from segserver.v1 import catalog_service_pb2 as pb
@@ -78,7 +78,7 @@ def offers(installed: Installed) -> dict[str, ResolvedStrategy]:
     found = {}
     for item in installed.strategies:
         with suppress(InvalidInput):  # it needs settings
-            found[item.name] = resolve(item.strategy)
+            found[item.name] = item.resolve()
     return found
 
 

@@ -45,6 +45,10 @@ class Coded:
     reads: Sequence[str]
     scalar: Callable[..., Any]
     vectorized: Callable[..., pl.Series] | None = None
+    isolated: bool = False
+    """Whether the code runs in another process. It takes a while then: for one subject, whoever runs a program
+    computes it ahead and gives it as an input.
+    """
 
 
 Step: TypeAlias = Computed | Coded

@@ -90,7 +90,7 @@ def resolve(strategy: Strategy, settings: Mapping[str, Any] | None = None) -> Re
     try:
         resolved = strategy.settings.model_validate(dict(settings or {}))
     except ValidationError as error:
-        raise _invalid(
+        raise invalid(
             strategy,
             [
                 (".".join(map(str, e["loc"])), _setting_message(strategy, e))
@@ -107,12 +107,18 @@ def resolve(strategy: Strategy, settings: Mapping[str, Any] | None = None) -> Re
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plugin's code may raise what is no Exception, such as SystemExit
-        raise _invalid(strategy, [("", f"{type(error).__name__}: {error}")]) from error
-    found = _events(events) + _computed(strategy, computed) + _traits(strategy, traits, computed)
-    found += _segments(segments)
+        raise invalid(strategy, [("", f"{type(error).__name__}: {error}")]) from error
+    return checked(ResolvedStrategy(strategy, resolved, events, computed, traits, segments))
+
+
+def checked(resolved: ResolvedStrategy) -> ResolvedStrategy:
+    """The same, when its nouns are sound. Raises :class:`InvalidInput`."""
+    strategy, computed = resolved.strategy, resolved.computed
+    found = _events(resolved.events) + _computed(strategy, computed)
+    found += _traits(strategy, resolved.traits, computed) + _segments(resolved.segments)
     if found:
-        raise _invalid(strategy, [("", problem) for problem in found])
-    return ResolvedStrategy(strategy, resolved, events, computed, traits, segments)
+        raise invalid(strategy, [("", problem) for problem in found])
+    return resolved
 
 
 def _decided(
@@ -135,7 +141,8 @@ def takes_defaults(strategy: Strategy) -> bool:
     return not any(field.is_required() for field in strategy.settings.model_fields.values())
 
 
-def _invalid(strategy: Strategy, found: Iterable[tuple[str, str]]) -> InvalidInput:
+def invalid(strategy: Strategy, found: Iterable[tuple[str, str]]) -> InvalidInput:
+    """What is wrong with a strategy under its settings: pairs of a dotted path and a description."""
     violations = [Violation(field, message) for field, message in found]
     text = "; ".join(f"{v.field}: {v.description}" if v.field else v.description for v in violations)
     return InvalidInput(f"strategy {strategy.name}: {text}", reason="STRATEGY_INVALID", violations=violations)

@@ -15,15 +15,16 @@ from typing import Any
 
 import polars as pl
 
-from segserver.errors import InvalidInput, SegserverError
-from segserver.model import TypeName, Value, check_value
+from segserver.errors import InvalidInput
+from segserver.model import TypeName, Value
 from segserver.rules.cost import LIST, TEXT
 from segserver.rules.functions import Function
 from segserver.rules.polars_distinct import over_distinct
 from segserver.rules.program import Coded
 from segserver.rules.times import to_datetime
-from segserver.rules.values import to_rule
 from segserver.strategies.api import Trait
+from segserver.strategies.isolation.traits import IsolatedTrait, RemoteCode
+from segserver.strategies.returned import Returned, StrategyFailedError
 
 DTYPES: Mapping[str, Any] = {
     "bool": pl.Boolean(),
@@ -44,19 +45,13 @@ class Failures:
     last: str
 
 
-class StrategyFailedError(SegserverError):
-    """A plugin's code raised, or returned what it may not. Holds the type of the exception, never its
-    message."""
-
-    reason = "STRATEGY_FAILED"
-
-
 class Host:
     """Wraps plugins' code for the rules. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._failures: dict[str, Failures] = {}
         self._examples: dict[str, tuple[_Scalar, Sequence[Value]]] = {}
+        self._isolated: dict[str, IsolatedTrait] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[type[Host], tuple[()]]:
@@ -75,6 +70,9 @@ class Host:
         Without a vectorized form, the rules call the scalar one for each distinct input of a table.
         """
         read = tuple(types[attribute] for attribute in trait.reads)
+        if isinstance(trait.function, RemoteCode):
+            isolated = self._isolated[name] = IsolatedTrait(trait.function, name, trait, read, self.count)
+            return Coded(name, trait.type, tuple(trait.reads), isolated, isolated.column, isolated=True)
         scalar = _Scalar(self, name, trait, read)
         if trait.example:
             self._examples[name] = (scalar, trait.example)
@@ -84,9 +82,11 @@ class Host:
     def warm_up(self, traits: Iterable[str]) -> None:
         """Runs the code of each of these traits on its example, so that no customer waits for reference data.
 
-        A failure is counted like any other.
+        A failure is counted like any other. Of isolated code, the process is started.
         """
         for name in sorted(traits):
+            if name in self._isolated:
+                self._isolated[name].warm_up()
             if name in self._examples:
                 scalar, example = self._examples[name]
                 with contextlib.suppress(StrategyFailedError):
@@ -108,6 +108,12 @@ class Host:
         vectorized = function.vectorized and guarded(function.vectorized)
         return replace(function, function=guarded(function.function), vectorized=vectorized)
 
+    def count(self, name: str, last: str, count: int = 1) -> None:
+        """Counts failures; ``last`` is the type of the exception."""
+        with self._lock:
+            before = self._failures.get(name)
+            self._failures[name] = Failures((before.count if before else 0) + count, last)
+
     def failed(self, name: str, error: BaseException, count: int = 1) -> StrategyFailedError:
         """Counts a failure, and gives the exception to raise in place of the plugin's own.
 
@@ -117,9 +123,7 @@ class Host:
         if isinstance(error, KeyboardInterrupt):
             raise error
         last = type(error).__name__
-        with self._lock:
-            before = self._failures.get(name)
-            self._failures[name] = Failures((before.count if before else 0) + count, last)
+        self.count(name, last, count)
         return StrategyFailedError(f"{name}: {last}")
 
 
@@ -129,8 +133,7 @@ class _Scalar:
     def __init__(self, host: Host, name: str, trait: Trait, types: Sequence[TypeName]) -> None:
         self._host = host
         self._name = name
-        self._type = trait.type
-        self._values = frozenset(trait.values)
+        self._returned = Returned(name, trait)
         self._times = tuple(position for position, type_name in enumerate(types) if type_name == "timestamp")
         self._code = trait.function or _one_by_one(trait, types)
 
@@ -148,19 +151,9 @@ class _Scalar:
     def public(self, *args: Any) -> Any:
         """The same for public values."""
         try:
-            return self._checked(self._code(*args))
+            return self._returned(self._code(*args))
         except BaseException as error:
             raise self._host.failed(self._name, error) from None
-
-    def _checked(self, result: Any) -> Any:
-        if result is None:
-            return None
-        value = check_value(self._name, result, self._type)
-        if self._values and not self._values.issuperset((value,) if isinstance(value, str) else value):  # type: ignore[arg-type]
-            raise InvalidInput.of(self._name, "a value outside the trait's own list")
-        if isinstance(value, (str, tuple)) and not _fits(value):
-            raise InvalidInput.of(self._name, "a value that is too long")
-        return to_rule(value, self._type)
 
 
 def _one_by_one(trait: Trait, types: Sequence[TypeName]) -> Callable[..., Any]:
@@ -233,20 +226,8 @@ class _Vectorized:
             return None
 
 
-def _fits(value: str | tuple[str, ...]) -> bool:
-    """Whether a text or list is no longer than rules reckon with."""
-    if isinstance(value, str):
-        return len(value) <= TEXT.characters
-    lengths = [len(item) for item in value]
-    return (
-        len(lengths) <= LIST.items
-        and sum(lengths) <= LIST.characters
-        and max(lengths, default=0) <= LIST.longest
-    )
-
-
 def _fit(column: pl.Series) -> pl.Series:
-    """The same for every value of a column; null where there is none."""
+    """Whether each value is no longer than rules reckon with; null where there is none."""
     if column.dtype == pl.String:
         return column.str.len_chars() <= TEXT.characters
     lengths = column.list.eval(pl.element().str.len_chars())

@@ -9,11 +9,11 @@ is listed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from importlib.metadata import EntryPoint
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, distributions
 from importlib.metadata import entry_points as installed_entry_points
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pluggy
 
@@ -22,6 +22,12 @@ from segserver.privacy.keys import FILE_PROVIDER, KeyProvider
 from segserver.rules.functions import table_of
 from segserver.strategies import PROJECT, contract, hookspecs
 from segserver.strategies.api import Function, Strategy
+from segserver.strategies.contract import ResolvedStrategy
+from segserver.strategies.isolation import messages
+from segserver.strategies.isolation.isolation import IsolatedStrategy, Isolation
+
+REASON_MAX = 1_000
+"""So many characters are listed of what an isolated plugin says about itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,15 @@ class InstalledStrategy:
     def name(self) -> str:
         """The strategy's name."""
         return self.strategy.name
+
+    @property
+    def isolated(self) -> bool:
+        """Whether its code runs in a plugin host process."""
+        return isinstance(self.strategy, IsolatedStrategy)
+
+    def resolve(self, settings: Mapping[str, Any] | None = None) -> ResolvedStrategy:
+        """The strategy under these settings, decided where its code is. Raises :class:`InvalidInput`."""
+        return _resolve(self.strategy, settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +101,8 @@ class Installed:
     functions: tuple[InstalledFunction, ...] = ()
     key_providers: tuple[KeyProvider, ...] = ()
     quarantined: tuple[Quarantined, ...] = ()
+    isolation: Isolation | None = field(default=None, compare=False)
+    """Holds the plugin host processes, where code is isolated. Close it in the end."""
 
     def strategy(self, name: str) -> InstalledStrategy | None:
         """The strategy of this name, if one is installed."""
@@ -113,31 +130,44 @@ def function_name(function: Function) -> str:
 
 
 def load(
-    entry_points: Iterable[EntryPoint] | None = None, extra: Sequence[object] = (), *, strict: bool = False
+    entry_points: Iterable[EntryPoint] | None = None,
+    extra: Sequence[object] = (),
+    *,
+    strict: bool = False,
+    isolation: Isolation | None = None,
 ) -> Installed:
     """Loads every plugin, each alone.
 
     ``entry_points`` defaults to all of the group ``segserver``; ``extra`` holds plugin objects (modules or
     instances) that need no installation. With ``strict``, a quarantined plugin raises
-    :class:`FailedPrecondition` with all the reasons.
+    :class:`FailedPrecondition` with all the reasons. What ``isolation`` isolates is not imported here;
+    without it, everything runs in this process.
 
     When two plugins define one name, both are quarantined: which of them is meant can't be known, and
     neither may take the other's place by the accident of its name.
     """
     sound: list[_Plugin] = []
     quarantined: list[Quarantined] = []
-    for origin, source in _sources(entry_points, extra):
+    apart: dict[Origin, EntryPoint] = {}
+    for origin, source in _sources(_discovered(isolation) if entry_points is None else entry_points, extra):
+        if isinstance(source, EntryPoint) and _is_apart(isolation, source):
+            apart[origin] = source
+            continue
         try:
             sound.append(_load(origin, source))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a panic of Rust's, CancelledError and SystemExit are no Exception
             quarantined.append(Quarantined(origin, _reason(error)))
+    if isolation is not None:
+        _load_apart(isolation, apart, sound, quarantined)
     clashes = _clashes(sound)
     quarantined += [Quarantined(plugin.origin, reason) for plugin, reason in clashes]
     clashing = {id(plugin) for plugin, _ in clashes}
     usable = [plugin for plugin in sound if id(plugin) not in clashing]
     if strict and quarantined:
+        if isolation is not None:
+            isolation.close()
         reasons = "; ".join(str(entry) for entry in quarantined)
         raise FailedPrecondition(f"a plugin can't be used: {reasons}", reason="PLUGIN_QUARANTINED")
     return Installed(
@@ -149,6 +179,7 @@ def load(
             sorted((p for plugin in usable for p in plugin.key_providers), key=lambda provider: provider.name)
         ),
         quarantined=tuple(sorted(quarantined, key=lambda q: (q.origin.plugin, q.origin.distribution))),
+        isolation=isolation,
     )
 
 
@@ -156,11 +187,26 @@ class _NotAPluginError(Exception):
     """The plugin breaks the contract; the message is the reason for its quarantine."""
 
 
+def _discovered(isolation: Isolation | None) -> Iterator[EntryPoint]:
+    """The entry points of what is installed beside the server, and in the isolated folders."""
+    yield from installed_entry_points(group=PROJECT)
+    if isolation is not None and isolation.path:
+        for found in distributions(path=list(isolation.path)):
+            yield from found.entry_points.select(group=PROJECT)
+
+
+def _is_apart(isolation: Isolation | None, point: EntryPoint) -> bool:
+    if isolation is None:
+        return False
+    if point.dist is None:
+        return isolation.isolates("", "")
+    return isolation.isolates(point.dist.name, str(point.dist.locate_file("")))
+
+
 def _sources(
-    points: Iterable[EntryPoint] | None, extra: Sequence[object]
+    points: Iterable[EntryPoint], extra: Sequence[object]
 ) -> Iterator[tuple[Origin, EntryPoint | object]]:
-    found = installed_entry_points(group=PROJECT) if points is None else points
-    for point in sorted(found, key=lambda p: (p.name, p.value)):
+    for point in sorted(points, key=lambda p: (p.name, p.value)):
         dist = point.dist
         yield (Origin(point.name, dist.name, dist.version) if dist else Origin(point.name)), point
     for plugin in extra:
@@ -188,6 +234,61 @@ def _load(origin: Origin, source: EntryPoint | object) -> _Plugin:
     return plugin
 
 
+def _load_apart(
+    isolation: Isolation,
+    points: Mapping[Origin, EntryPoint],
+    sound: list[_Plugin],
+    quarantined: list[Quarantined],
+) -> None:
+    """The plugins that are isolated: what they declare comes from their plugin host processes."""
+    by_distribution: dict[str, list[Origin]] = defaultdict(list)
+    for origin in points:
+        by_distribution[origin.distribution].append(origin)
+    found = isolation.load(
+        {
+            distribution: [(origin.plugin, points[origin].value) for origin in origins]
+            for distribution, origins in by_distribution.items()
+        }
+    )
+    for distribution, origins in by_distribution.items():
+        declared = found[distribution]
+        for position, origin in enumerate(origins):
+            try:
+                if isinstance(declared, str):
+                    raise _NotAPluginError(declared)
+                sound.append(_declared(isolation, origin, declared[position]))
+            except (_NotAPluginError, InvalidInput) as error:
+                quarantined.append(Quarantined(origin, _reason(error)[:REASON_MAX]))
+
+
+def _declared(isolation: Isolation, origin: Origin, declared: messages.Plugin) -> _Plugin:
+    if declared.problem:
+        raise _NotAPluginError(declared.problem)
+    named = [f"function {name}" for name in declared.functions]
+    named += [f"key provider {name}" for name in declared.key_providers]
+    if named:
+        raise _NotAPluginError(
+            f"it brings {', '.join(named)}, which can't run in a plugin host process: name "
+            f"{origin.distribution} in trusted_plugins, or leave that out"
+        )
+    plugin = _Plugin(origin, isolation.strategies(origin.distribution, declared), (), ())
+    if problems := list(_problems(plugin)):
+        raise _NotAPluginError("; ".join(problems))
+    return plugin
+
+
+def _resolve(strategy: Strategy, settings: Mapping[str, Any] | None = None) -> ResolvedStrategy:
+    if isinstance(strategy, IsolatedStrategy):
+        return strategy.resolve(settings)
+    return contract.resolve(strategy, settings)
+
+
+def _takes_defaults(strategy: Strategy) -> bool:
+    if isinstance(strategy, IsolatedStrategy):
+        return strategy.takes_defaults
+    return contract.takes_defaults(strategy)
+
+
 def _problems(plugin: _Plugin) -> Iterator[str]:
     found = [problem for strategy in plugin.strategies for problem in contract.problems(strategy)]
     found += [
@@ -207,8 +308,8 @@ def _problems(plugin: _Plugin) -> Iterator[str]:
         yield f"it defines key provider {FILE_PROVIDER}, which is the server's own"
     table_of(plugin.functions)
     for strategy in plugin.strategies:
-        if contract.takes_defaults(strategy):
-            contract.resolve(strategy)
+        if _takes_defaults(strategy):
+            _resolve(strategy)
     names = list(plugin.names())
     yield from (f"it defines {name} twice" for name in sorted({n for n in names if names.count(n) > 1}))
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segserver.strategies.api import Function, Trait
-from segserver.strategies.host import DTYPES, Failures, Host, StrategyFailedError
+from segserver.strategies.host import DTYPES, Failures, Host
+from segserver.strategies.returned import StrategyFailedError
 
 TYPES = {
     "n": "int",
