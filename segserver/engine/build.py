@@ -156,7 +156,9 @@ def build(
         inputs_key = derive(keyring.pseudonym_root, f"audit-inputs/{keyring.tenant}")
         histories = Histories(vault, EventParts())
         behavior = Behavior(histories, writer.submit)
-        corridor = Corridor(reader, pseudonyms, keeper, lambda: served.serving, now_us, inputs_key, behavior)
+        corridor = Corridor(
+            store.reads, pseudonyms, keeper, lambda: served.serving, now_us, inputs_key, behavior
+        )
         erasers = {"events": EventParts().erase}
         rights = Rights(vault, keeper, Subjects(), ConsentRecords(), pseudonyms, erasers)
         consents, desk = _privacy(config, store, pseudonyms, vault, keeper, corridor, served, rights, now_us)

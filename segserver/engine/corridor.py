@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from segserver.privacy.profiles import Profiles
 from segserver.privacy.pseudonyms import Pseudonyms
 from segserver.privacy.subject import NO_PROFILE, NO_STATE, SubjectState
 from segserver.rules.values import to_rule
-from segserver.storage.contract import Connection
+from segserver.storage.contract import Connection, Reader
 from segserver.storage.subjects import SubjectRow
 
 VIOLATIONS_MAX = 16
@@ -76,7 +77,7 @@ class Corridor:
 
     def __init__(
         self,
-        reader: Connection,
+        reads: Reader,
         pseudonyms: Pseudonyms,
         profiles: Profiles,
         serving: Callable[[], Serving],
@@ -84,7 +85,7 @@ class Corridor:
         inputs_key: bytes,
         behavior: Behavior,
     ) -> None:
-        self._reader = reader
+        self._reads = reads
         self._pseudonyms = pseudonyms
         self._profiles = profiles
         self._serving = serving
@@ -95,7 +96,7 @@ class Corridor:
     def under(self, serving: Serving, now_us: int) -> Corridor:
         """The same way under another catalog, as of another moment."""
         return Corridor(
-            self._reader,
+            self._reads,
             self._pseudonyms,
             self._profiles,
             lambda: serving,
@@ -131,26 +132,29 @@ class Corridor:
     async def sight(self, caller: Caller, question: Question) -> Sight:
         """What may be seen of the question's subject. Raises what :meth:`ask` raises, and
         :class:`InvalidInput` for an attribute that is wrong."""
-        (sight,) = self.sights([self.ask(caller, question)])
+        (sight,) = await self.sights([self.ask(caller, question)])
         if isinstance(sight, SegserverError):
             raise sight
         return sight
 
-    def sights(self, asked: Sequence[Asked]) -> list[Sight | SegserverError]:
+    async def sights(self, asked: Sequence[Asked]) -> list[Sight | SegserverError]:
         """What may be seen for each question, in order, or why there is no answer to it.
 
         All subjects are read together: a statement costs a fixed part, and hands the interpreter to another
         thread."""
-        rows = self._profiles.rows(self._reader, [one.subject_key for one in asked])
+        return await self._reads.read(partial(self._sights, asked))
+
+    def _sights(self, asked: Sequence[Asked], connection: Connection) -> list[Sight | SegserverError]:
+        rows = self._profiles.rows(connection, [one.subject_key for one in asked])
         found: list[Sight | SegserverError] = []
         for one, row in zip(asked, rows, strict=True):
             try:
-                found.append(self._seen(one, row))
+                found.append(self._seen(connection, one, row))
             except SegserverError as error:
                 found.append(error)
         return found
 
-    def _seen(self, asked: Asked, row: SubjectRow | None) -> Sight:
+    def _seen(self, connection: Connection, asked: Asked, row: SubjectRow | None) -> Sight:
         question, serving, key = asked.question, asked.serving, asked.subject_key
         now_us = self._now_us()
         brought = _brought(serving, question)
@@ -170,7 +174,7 @@ class Corridor:
             needed = plan.needs.visible(mask, plan.read_by(asked.wanted))
             zone = given.get(plan.needs.time_zone) if plan.needs.time_zone in mask.visible else None
             computed = self._behavior.values(
-                self._reader,
+                connection,
                 subject,
                 plan.needs,
                 needed,

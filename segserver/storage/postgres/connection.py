@@ -49,10 +49,13 @@ class Connection:
     of it.
     """
 
-    def __init__(self, url: str, *, read_only: bool = False, reopens: bool = True) -> None:
+    def __init__(
+        self, url: str, *, read_only: bool = False, reopens: bool = True, statement_timeout_ms: int = 0
+    ) -> None:
         self._url = url
         self._read_only = read_only
         self._reopens = reopens
+        self._statement_timeout_ms = statement_timeout_ms
         self._raw = self._connected()
 
     @property
@@ -123,6 +126,7 @@ class Connection:
         raw = open_connection(self._url)
         settings = {
             "lock_timeout": LOCK_TIMEOUT_MS,
+            "statement_timeout": self._statement_timeout_ms,
             "idle_in_transaction_session_timeout": IDLE_TRANSACTION_MS,
             "default_transaction_read_only": "on" if self._read_only else "off",
         }

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 
 from segserver.errors import FailedPrecondition
 from segserver.storage.postgres.connection import Connection
+from segserver.storage.postgres.reader import PoolReader
 from segserver.storage.postgres.schema import STEPS, Step
 from segserver.storage.postgres.session import ServerSession
 
 VERSION_MIN = 140_000
 """PostgreSQL 14: ``pg_xact_status`` and pipelines are older, its predecessors get no more repairs."""
+
+READ_TIMEOUT_MS = 10_000
+"""How long a read for the event loop may take; the reads of searches and copies may take longer."""
 
 _MIGRATING = 1936025460
 """The lock under which one process at a time changes the schema."""
@@ -34,6 +38,10 @@ class Database:
     def connect(self, *, read_only: bool = False) -> Connection:
         """A new connection, which opens itself again when it was lost. Raises :class:`Unavailable`."""
         return Connection(self._url, read_only=read_only)
+
+    def reader(self) -> PoolReader:
+        """What the event loop reads through."""
+        return PoolReader(lambda: Connection(self._url, read_only=True, statement_timeout_ms=READ_TIMEOUT_MS))
 
     def session(self) -> ServerSession:
         """What a writer writes through."""
