@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import grpc
+from google.protobuf.message import Message
 
 from segserver.client import audit_calls, calls, catalog_calls, privacy_calls
-from segserver.client.calls import Call, Listing
+from segserver.client.calls import Call, Listing, Stream
 from segserver.client.connection import Connection
 from segserver.client.failures import error_of
 
@@ -44,6 +45,31 @@ def _listing(build: Callable[P, Listing[T]]) -> Callable[Concatenate[AsyncClient
                 return
 
     return method
+
+
+def _streaming(build: Callable[P, Stream[T]]) -> Callable[Concatenate[AsyncClient, P], AsyncIterator[T]]:
+    """A method that iterates over the replies of the stream which ``build`` makes of its arguments."""
+
+    @functools.wraps(build)
+    def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+        return self.stream(build(*args, **kwargs))
+
+    return method
+
+
+async def _requests(stream: Stream[Any]) -> AsyncIterator[Message]:
+    """The requests of a stream, of items that come with ``for`` or with ``async for``."""
+    make = cast("Callable[[Any], Message]", stream.request)
+    if isinstance(stream.items, AsyncIterable):
+        async for item in stream.items:
+            yield make(item)
+    else:
+        for item in stream.items or ():
+            yield make(item)
+
+
+def _serialized(request: Message) -> bytes:
+    return request.SerializeToString()
 
 
 class AsyncClient:
@@ -84,6 +110,8 @@ class AsyncClient:
     upsert_profile = _sending(calls.upsert_profile)
     upsert_profiles = _sending(calls.upsert_profiles)
     get_profile = _sending(calls.get_profile)
+    record_events = _sending(calls.record_events)
+    stream_events = _streaming(calls.stream_events)
     catalog = _sending(catalog_calls.catalog)
     segment = _sending(catalog_calls.segment)
     segments = _listing(catalog_calls.segments)
@@ -140,6 +168,24 @@ class AsyncClient:
         except grpc.RpcError as error:
             raise error_of(error, self._connection.address) from None
         return call.read(reply)
+
+    async def stream(self, stream: Stream[T]) -> AsyncIterator[T]:
+        """Begins a stream, and iterates over its replies; the stream ends with the iterator."""
+        deserialize, metadata = stream.reply.FromString, self._connection.metadata()
+        try:
+            if callable(stream.request):
+                method = self._channel.stream_stream(stream.path, _serialized, deserialize)
+                replies = method(_requests(stream), metadata=metadata)
+            else:
+                method = self._channel.unary_stream(stream.path, _serialized, deserialize)
+                replies = method(stream.request, metadata=metadata)
+            try:
+                async for reply in replies:
+                    yield stream.read(reply)
+            finally:
+                replies.cancel()
+        except grpc.RpcError as error:
+            raise error_of(error, self._connection.address) from None
 
     async def close(self) -> None:
         """Closes the connection; calls in progress are cancelled."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import grpc
+from google.protobuf.message import Message
 
 from segserver.client import audit_calls, calls, catalog_calls, privacy_calls
-from segserver.client.calls import Call, Listing
+from segserver.client.calls import Call, Listing, Stream
 from segserver.client.connection import Connection
 from segserver.client.failures import error_of
 
@@ -41,6 +42,20 @@ def _listing(build: Callable[P, Listing[T]]) -> Callable[Concatenate[Client, P],
                 return
 
     return method
+
+
+def _streaming(build: Callable[P, Stream[T]]) -> Callable[Concatenate[Client, P], Iterator[T]]:
+    """A method that iterates over the replies of the stream which ``build`` makes of its arguments."""
+
+    @functools.wraps(build)
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        return self.stream(build(*args, **kwargs))
+
+    return method
+
+
+def _serialized(request: Message) -> bytes:
+    return request.SerializeToString()
 
 
 class Client:
@@ -87,6 +102,8 @@ class Client:
     upsert_profile = _sending(calls.upsert_profile)
     upsert_profiles = _sending(calls.upsert_profiles)
     get_profile = _sending(calls.get_profile)
+    record_events = _sending(calls.record_events)
+    stream_events = _streaming(calls.stream_events)
     catalog = _sending(catalog_calls.catalog)
     segment = _sending(catalog_calls.segment)
     segments = _listing(catalog_calls.segments)
@@ -143,6 +160,25 @@ class Client:
         except grpc.RpcError as error:
             raise error_of(error, self._connection.address) from None
         return call.read(reply)
+
+    def stream(self, stream: Stream[T]) -> Iterator[T]:
+        """Begins a stream, and iterates over its replies; the stream ends with the iterator."""
+        deserialize = stream.reply.FromString
+        try:
+            if callable(stream.request):
+                method = self._channel.stream_stream(stream.path, _serialized, deserialize)
+                items = cast("Iterable[Any]", stream.items)
+                replies = method(map(stream.request, items), metadata=self._connection.metadata())
+            else:
+                method = self._channel.unary_stream(stream.path, _serialized, deserialize)
+                replies = method(stream.request, metadata=self._connection.metadata())
+            try:
+                for reply in replies:
+                    yield stream.read(reply)
+            finally:
+                replies.cancel()
+        except grpc.RpcError as error:
+            raise error_of(error, self._connection.address) from None
 
     def close(self) -> None:
         """Closes the connection; calls in progress are cancelled."""

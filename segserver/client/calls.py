@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -18,7 +18,15 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from segserver.client.failures import failure_error
 from segserver.client.reading import read
-from segserver.client.results import Evaluation, Explanation, Profile, ProfileChange, ProfileWrite
+from segserver.client.results import (
+    Evaluation,
+    Event,
+    EventsRecorded,
+    Explanation,
+    Profile,
+    ProfileChange,
+    ProfileWrite,
+)
 from segserver.errors import InvalidInput, SegserverError
 from segserver.model import NAME, SubjectId, Value
 from segserver.v1 import profile_service_pb2, segmentation_service_pb2, value_pb2
@@ -61,6 +69,26 @@ class Listing(Generic[T]):
     """A list in pages: ``page`` makes the call for a page token, ``""`` for the first."""
 
     page: Callable[[str], Call[tuple[tuple[T, ...], str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream(Generic[T]):
+    """A call whose replies are a stream, without a deadline.
+
+    ``request`` is its one request, or makes a request of each item that is sent; ``items`` are those, and
+    ``None`` for one request."""
+
+    service: str
+    method: str
+    request: Message | Callable[[Any], Message]
+    reply: type[Message]
+    read: Callable[[Any], T]
+    items: Iterable[Any] | AsyncIterable[Any] | None = None
+
+    @property
+    def path(self) -> str:
+        """The method's full name, as gRPC sends it."""
+        return f"/{self.service}/{self.method}"
 
 
 def parse_subject(subject: Subject) -> SubjectId:
@@ -205,6 +233,52 @@ def get_profile(subject: Subject) -> Call[Profile]:
         profile_service_pb2.GetProfileResponse,
         lambda reply: read(Profile, reply.profile),
     )
+
+
+def record_events(events: Sequence[Event]) -> Call[EventsRecorded]:
+    """Records up to 10,000 events: how many landed, and the error that each of the others met.
+
+    An event with an id may be sent again without harm; one without would be recorded twice."""
+    return Call(
+        _PROFILE,
+        "RecordEvents",
+        profile_service_pb2.RecordEventsRequest(events=_events(events)),
+        profile_service_pb2.RecordEventsResponse,
+        _recorded,
+        lasting=True,
+    )
+
+
+def stream_events(
+    batches: Iterable[Sequence[Event]] | AsyncIterable[Sequence[Event]],
+) -> Stream[EventsRecorded]:
+    """As :func:`record_events` for each batch: what became of it comes once its events are durable."""
+    return Stream(
+        _PROFILE,
+        "StreamEvents",
+        lambda batch: profile_service_pb2.StreamEventsRequest(events=_events(batch)),
+        profile_service_pb2.StreamEventsResponse,
+        _recorded,
+        batches,
+    )
+
+
+def _events(events: Sequence[Event]) -> list[profile_service_pb2.Event]:
+    return [
+        profile_service_pb2.Event(
+            subject=_subject(event.subject, f"events[{index}].subject"),
+            name=event.name,
+            time=timestamp_to_proto(event.time, f"events[{index}].time"),
+            properties=attributes_to_proto(event.properties, f"events[{index}].properties"),
+            id=event.id,
+        )
+        for index, event in enumerate(events)
+    ]
+
+
+def _recorded(reply: Any) -> EventsRecorded:
+    rejected = {one.index: failure_error(one.error) for one in reply.rejected}
+    return EventsRecorded(reply.recorded, reply.repeated, rejected)
 
 
 def _each_result(reply: Any, *, name: str, kind: type[T]) -> tuple[T | SegserverError, ...]:

@@ -104,7 +104,8 @@ def is_loopback(address: str) -> bool:
 
 
 def _service_config(retries: int) -> dict[str, object]:
-    """Every call may be sent twice without harm, but for publishing: that would make two versions.
+    """Every call may be sent twice without harm, but for publishing, which would make two versions, and for
+    recording events, which may have no ids.
 
     The form is that of gRFC A6; the most specific name wins.
     """
@@ -120,6 +121,12 @@ def _service_config(retries: int) -> dict[str, object]:
     return {
         "methodConfig": [
             {"name": [{}], "retryPolicy": policy},
-            {"name": [{"service": "segserver.v1.CatalogService", "method": "PublishCatalog"}]},
+            {
+                "name": [
+                    {"service": "segserver.v1.CatalogService", "method": "PublishCatalog"},
+                    {"service": "segserver.v1.ProfileService", "method": "RecordEvents"},
+                    {"service": "segserver.v1.ProfileService", "method": "StreamEvents"},
+                ]
+            },
         ]
     }

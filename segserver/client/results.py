@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
+from segserver.errors import SegserverError
 from segserver.model import Outcome, SubjectId, Value
 
 
@@ -131,6 +132,30 @@ class ProfileWrite:
 
     subject_token: str
     revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that a subject did. ``time`` is aware. With an ``id``, it is recorded once however often it
+    is sent.
+    """
+
+    subject: SubjectId | str
+    name: str
+    time: dt.datetime
+    properties: Mapping[str, Value] = field(default_factory=dict)
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EventsRecorded:
+    """What became of the events of one request: how many were recorded, how many had been before, and by
+    the place in the request the error that each of the others met.
+    """
+
+    recorded: int
+    repeated: int
+    rejected: Mapping[int, SegserverError]
 
 
 @dataclass(frozen=True, slots=True)

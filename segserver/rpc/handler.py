@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -31,17 +31,34 @@ Method = Callable[[Any, Caller], Awaitable[Any]]
 serialized.
 """
 
+Streaming = Callable[[Any, Caller], AsyncIterator[Any]]
+"""The same for a method that streams its replies. What ends the stream early is raised."""
+
 
 def service_handler(descriptor: ServiceDescriptor, servicer: object, guard: Guard) -> grpc.GenericRpcHandler:
-    """Every method of a service, each behind the guard. ``servicer`` has an async method of each name."""
+    """Every method of a service, each behind the guard.
+
+    ``servicer`` has an async method of each name (:data:`Method`); that of a method which streams its replies
+    is an async generator (:data:`Streaming`), and one whose requests are a stream is given an async iterator
+    of them."""
     handlers = {}
     for method in descriptor.methods:
         name = f"/{descriptor.full_name}/{method.name}"
-        serve: Method = getattr(servicer, method.name)
-        handlers[method.name] = grpc.unary_unary_rpc_method_handler(
-            _guarded(name, GetMessageClass(method.input_type).FromString, serve, guard),
-            response_serializer=_serialized,
-        )
+        parse = GetMessageClass(method.input_type).FromString
+        serve = getattr(servicer, method.name)
+        if method.client_streaming:
+            made = grpc.stream_stream_rpc_method_handler(
+                _guarded_stream(name, parse, serve, guard), response_serializer=_serialized
+            )
+        elif method.server_streaming:
+            made = grpc.unary_stream_rpc_method_handler(
+                _guarded_stream(name, parse, serve, guard), response_serializer=_serialized
+            )
+        else:
+            made = grpc.unary_unary_rpc_method_handler(
+                _guarded(name, parse, serve, guard), response_serializer=_serialized
+            )
+        handlers[method.name] = made
     return grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
 
 
@@ -82,21 +99,66 @@ def _guarded(
                     check_deadline(context.time_remaining())
                     reply = await serve(_parsed(parse, request), caller)
             pace.learn(time.monotonic() - began_s)
-        except SegserverError as error:
-            if isinstance(error, PermissionDenied | Unauthenticated):
-                error = await guard.denied(name, caller, context, error)
-            await _refuse(context, error)
-        except sqlite3.Error as error:
-            await _refuse(context, unavailable(error))
         except Exception as error:
-            log.error("call failed", method=name, error=type(error).__name__, at=_places(error))
-            await _refuse(context, SegserverError("the server failed; its log says where", reason="INTERNAL"))
+            await _failed(error, name, caller, guard, context)
         else:
             return reply
         finally:
             load.leave(size_bytes, account)
 
     return handle
+
+
+def _guarded_stream(
+    name: str, parse: Callable[[bytes], Any], serve: Streaming, guard: Guard
+) -> Callable[[Any, Any], AsyncIterator[Any]]:
+    allowed = PERMISSIONS.get(name, frozenset())
+    load = guard.load
+
+    async def handle(
+        request: bytes | AsyncIterator[bytes], context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[Any]:
+        size_bytes = len(request) if isinstance(request, bytes) else 0
+        caller: Caller | None = None
+        account: Account | None = None
+        try:
+            load.enter(size_bytes)
+        except SegserverError as error:
+            await _refuse(context, error)
+        try:
+            known = await guard.recognize(context)
+            caller = known.caller
+            load.begin(known.account)
+            account = known.account
+            authorize(caller, allowed)
+            given = _parsed(parse, request) if isinstance(request, bytes) else _each_parsed(parse, request)
+            async for reply in serve(given, caller):
+                yield reply
+        except Exception as error:
+            await _failed(error, name, caller, guard, context)
+        finally:
+            load.leave(size_bytes, account)
+
+    return handle
+
+
+async def _failed(
+    error: Exception, name: str, caller: Caller | None, guard: Guard, context: grpc.aio.ServicerContext
+) -> None:
+    """Ends a call with what its failure is for the caller."""
+    if isinstance(error, PermissionDenied | Unauthenticated):
+        await _refuse(context, await guard.denied(name, caller, context, error))
+    if isinstance(error, SegserverError):
+        await _refuse(context, error)
+    if isinstance(error, sqlite3.Error):
+        await _refuse(context, unavailable(error))
+    log.error("call failed", method=name, error=type(error).__name__, at=_places(error))
+    await _refuse(context, SegserverError("the server failed; its log says where", reason="INTERNAL"))
+
+
+async def _each_parsed(parse: Callable[[bytes], Any], requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+    async for request in requests:
+        yield _parsed(parse, request)
 
 
 def _parsed(parse: Callable[[bytes], Any], request: bytes) -> Any:

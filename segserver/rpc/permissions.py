@@ -31,6 +31,7 @@ _SERVICES: Mapping[str, Mapping[str, frozenset[Role]]] = {
         "BatchUpsertProfiles": _WRITERS,
         "GetProfile": _READERS,
         "RecordEvents": _WRITERS,
+        "StreamEvents": _WRITERS,
     },
     "ConsentService": {
         "RecordConsent": _WRITERS,

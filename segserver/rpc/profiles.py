@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from segserver import wire
@@ -72,6 +72,13 @@ class ProfileServicer:
     ) -> pb.RecordEventsResponse:
         """Records events; the good ones land."""
         return pb.RecordEventsResponse(**await self._recorded(request.events, caller))
+
+    async def StreamEvents(  # noqa: N802
+        self, requests: AsyncIterator[pb.StreamEventsRequest], caller: Caller
+    ) -> AsyncIterator[pb.StreamEventsResponse]:
+        """Records the events of each request, and answers it once they are durable."""
+        async for request in requests:
+            yield pb.StreamEventsResponse(**await self._recorded(request.events, caller))
 
     async def _recorded(self, events: Sequence[pb.Event], caller: Caller) -> dict[str, Any]:
         """The fields of a reply about events that were recorded, or not."""

@@ -50,6 +50,11 @@ class ProfileServiceStub:
                 request_serializer=segserver_dot_v1_dot_profile__service__pb2.RecordEventsRequest.SerializeToString,
                 response_deserializer=segserver_dot_v1_dot_profile__service__pb2.RecordEventsResponse.FromString,
                 _registered_method=True)
+        self.StreamEvents = channel.stream_stream(
+                '/segserver.v1.ProfileService/StreamEvents',
+                request_serializer=segserver_dot_v1_dot_profile__service__pb2.StreamEventsRequest.SerializeToString,
+                response_deserializer=segserver_dot_v1_dot_profile__service__pb2.StreamEventsResponse.FromString,
+                _registered_method=True)
         self.GetProfile = channel.unary_unary(
                 '/segserver.v1.ProfileService/GetProfile',
                 request_serializer=segserver_dot_v1_dot_profile__service__pb2.GetProfileRequest.SerializeToString,
@@ -82,6 +87,13 @@ class ProfileServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamEvents(self, request_iterator, context):
+        """The same as a stream: each request is answered once its events are durable, in order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetProfile(self, request, context):
         """Reads one subject's profile. Values are personal data: the read is audited.
         """
@@ -106,6 +118,11 @@ def add_ProfileServiceServicer_to_server(servicer, server):
                     servicer.RecordEvents,
                     request_deserializer=segserver_dot_v1_dot_profile__service__pb2.RecordEventsRequest.FromString,
                     response_serializer=segserver_dot_v1_dot_profile__service__pb2.RecordEventsResponse.SerializeToString,
+            ),
+            'StreamEvents': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamEvents,
+                    request_deserializer=segserver_dot_v1_dot_profile__service__pb2.StreamEventsRequest.FromString,
+                    response_serializer=segserver_dot_v1_dot_profile__service__pb2.StreamEventsResponse.SerializeToString,
             ),
             'GetProfile': grpc.unary_unary_rpc_method_handler(
                     servicer.GetProfile,
@@ -195,6 +212,33 @@ class ProfileService:
             '/segserver.v1.ProfileService/RecordEvents',
             segserver_dot_v1_dot_profile__service__pb2.RecordEventsRequest.SerializeToString,
             segserver_dot_v1_dot_profile__service__pb2.RecordEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamEvents(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/segserver.v1.ProfileService/StreamEvents',
+            segserver_dot_v1_dot_profile__service__pb2.StreamEventsRequest.SerializeToString,
+            segserver_dot_v1_dot_profile__service__pb2.StreamEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

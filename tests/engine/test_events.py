@@ -5,13 +5,13 @@ import datetime as dt
 import random
 
 import pytest
+from servers import NOON, open_engine
 
 from segserver.engine.corridor import Question
 from segserver.engine.events import Occurrence, Told
 from segserver.errors import SegserverError
 from segserver.model import Caller, Role, SubjectId
 from segserver.rules.times import from_datetime
-from tests.support.servers import NOON, open_engine
 
 CALLER = Caller("shop", frozenset(Role), frozenset({"*"}))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from servers import open_engine, running
 
 from segserver.audit.entry import Kind
-from segserver.client import ProfileChange
+from segserver.client import Event, ProfileChange
 from segserver.errors import InvalidInput, NotFound, PermissionDenied
 from segserver.model import SubjectId
 
@@ -24,8 +24,13 @@ attributes:
   member: {type: bool, category: behavioral}
   joined: {type: timestamp, category: behavioral}
   tags: {type: list(string), category: behavioral}
+events:
+  order: {category: behavioral, properties: {amount: {type: double, category: behavioral}}}
+computed:
+  orders: {event: order, aggregate: count, window: all, category: behavioral}
 segments:
   - {id: people/adults, rule: age >= 18}
+  - {id: people/buyers, rule: orders > 0}
 """
 
 
@@ -143,3 +148,39 @@ def test_whatever_is_merged_is_what_a_dictionary_would_hold(tmp_path_factory, ch
             assert (await client.get_profile("alice")).attributes == expected
 
     asyncio.run(check())
+
+
+def order(subject: str, hour: int, **more: object) -> Event:
+    return Event(subject, "order", dt.datetime(2026, 6, 14, hour, tzinfo=dt.UTC), {"amount": 1.5}, **more)
+
+
+async def test_events_land_and_wrong_ones_are_named(server):
+    client = server.client()
+    wrong = Event("bob", "ordr", dt.datetime(2026, 6, 14, tzinfo=dt.UTC))
+    told = await client.record_events([order("bob", 1, id="1"), wrong, order("bob", 1, id="1")])
+    assert (told.recorded, told.repeated) == (1, 1)
+    assert told.rejected[1].violations[0].field == "events[1].name"
+    answer = await client.evaluate("bob", "analytics", ["people/buyers"])
+    assert answer.members == ("people/buyers",)
+    kinds = [entry.kind for entry in server.entries()]
+    assert kinds.count(Kind.EVENTS_RECORDED) == 1
+
+
+async def test_a_stream_of_events_is_answered_request_by_request(server):
+    client = server.client()
+    batches = [[order("bob", 1), order("eve", 2)], [order("bob", 3)]]
+    told = [one.recorded async for one in client.stream_events(batches)]
+    assert told == [2, 1]
+
+
+async def test_a_stream_is_for_writers(server):
+    client = server.caller("reader", ["evaluator"])
+    with pytest.raises(PermissionDenied):
+        [one async for one in client.stream_events([[order("bob", 1)]])]
+
+
+async def test_too_many_events_are_refused_with_the_limit_named(tmp_path):
+    engine = open_engine(tmp_path, {"catalog.yaml": CATALOG}, limits={"events_max": 2})
+    async with running(engine) as server:
+        with pytest.raises(InvalidInput, match=r"limits\.events_max"):
+            await server.client().record_events([order("bob", hour) for hour in range(3)])
