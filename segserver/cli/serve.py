@@ -5,8 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from segserver.errors import FailedPrecondition
+
+if TYPE_CHECKING:
+    from segserver.config import Config
 
 
 @click.command("serve")
@@ -49,6 +55,9 @@ import click
 @click.option(
     "--ready-file", type=click.Path(path_type=Path, dir_okay=False), help="Write the address here when ready."
 )
+@click.option(
+    "--workers", type=click.IntRange(1, 64), help="So many processes on one port, supervised; 1 by default."
+)
 def command(
     config_file: Path | None,
     ready_file: Path | None,
@@ -57,40 +66,58 @@ def command(
     tls_client_ca: str | None,
     **overrides: object,
 ) -> None:
-    """Serve evaluations over gRPC until interrupted.
+    """Serve evaluations over gRPC until interrupted. SIGHUP reads the catalog's directory again.
 
     \b
-    Examples:
+    Example:
       segserver serve --dev --data-dir .data --catalog examples/catalog
       segserver serve --listen 0.0.0.0:50051 --tls-cert server.pem --tls-key server.key
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # our log is JSON, and says it already
 
+    import asyncio
+
     from segserver.config import load
+    from segserver.observe import logs
+    from segserver.observe.link import Place
 
     files = {"cert_file": tls_cert, "key_file": tls_key, "client_ca_file": tls_client_ca}
     tls = {name: file for name, file in files.items() if file is not None}
     config = load(config_file, **overrides, tls=tls or None)
+    place = Place.of(os.environ)
+    logs.configure(0 if place is None else place.worker)
+    check_reach(config)
+    if config.workers > 1 and place is None:
+        from segserver.cli._workers import Supervisor
 
-    import asyncio
+        async def supervise() -> int:
+            return await Supervisor(sys.argv[1:], config, ready_file).run()
 
-    import structlog
+        sys.exit(asyncio.run(supervise()))
+
     import uvloop
 
     from segserver.engine import build
-    from segserver.rpc.server import serve
+    from segserver.rpc.process import serve
 
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    engine = build(config)
+    engine = build(config, publish=place is None or place.publishes)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(engine, ready_file))
+            runner.run(serve(engine, ready_file, place))
     finally:
         engine.close()
+
+
+def check_reach(config: Config) -> None:
+    """Raises :class:`FailedPrecondition` for metrics that other machines could read, unless the settings say
+    ``insecure``.
+    """
+    from segserver.config import is_loopback
+
+    listen = config.observe.metrics_listen
+    if listen and not is_loopback(listen) and not config.insecure:
+        raise FailedPrecondition(
+            f"observe.metrics_listen: {listen} can be reached from other machines, and everybody there could "
+            "read the numbers; listen on 127.0.0.1, or say --insecure",
+            reason="PLAINTEXT_OUTSIDE_LOOPBACK",
+        )

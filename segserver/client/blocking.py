@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 import grpc
 from google.protobuf.message import Message
 
-from segserver.client import audit_calls, calls, catalog_calls, privacy_calls
+from segserver.client import audit_calls, calls, catalog_calls, privacy_calls, status_calls
 from segserver.client.calls import Call, Listing, Stream
 from segserver.client.connection import Connection
 from segserver.client.failures import error_of
@@ -140,6 +140,7 @@ class Client:
     audit_checkpoint = _sending(audit_calls.audit_checkpoint)
     prune_audit = _sending(audit_calls.prune_audit)
     replay_entry = _sending(audit_calls.replay_entry)
+    status = _sending(status_calls.status)
 
     def send(self, call: Call[T]) -> T:
         """Sends a call made by a function of :mod:`segserver.client.calls`, and reads the reply."""

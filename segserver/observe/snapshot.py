@@ -5,30 +5,19 @@ whoever shows them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate
 from typing import Literal
 
 import msgspec
 
-from segserver.observe.counts import BOUNDS_S, Timing
+from segserver.observe.counts import Timing
 
 
 class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One number, or one distribution: ``buckets`` are those of :data:`BOUNDS_S`, not cumulated."""
+    """One number, or one distribution: ``buckets`` count between the bounds of :mod:`segserver.observe.counts`."""
 
     labels: Mapping[str, str] = {}
     value: float = 0.0
     buckets: Sequence[int] = ()
-
-    def quantile(self, share: float) -> float | None:
-        """The upper bound of the bucket in which this share of all lies, in seconds; ``None`` without any,
-        infinity above the last bound.
-        """
-        total = sum(self.buckets)
-        if not total:
-            return None
-        place = next(n for n, count in enumerate(accumulate(self.buckets)) if count >= share * total)
-        return BOUNDS_S[place] if place < len(BOUNDS_S) else float("inf")
 
 
 class Family(msgspec.Struct, frozen=True):

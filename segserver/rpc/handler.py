@@ -22,6 +22,7 @@ from segserver.rpc.guard import Guard
 from segserver.rpc.guard.guard import authorize
 from segserver.rpc.guard.load import LARGE_BYTES, Account, Pace, check_deadline
 from segserver.rpc.permissions import PERMISSIONS
+from segserver.rpc.telemetry import Telemetry, caller_is, request_id
 from segserver.storage.sqlite.database import sqlite3, unavailable
 
 log = structlog.get_logger("segserver.rpc")
@@ -35,8 +36,10 @@ Streaming = Callable[[Any, Caller], AsyncIterator[Any]]
 """The same for a method that streams its replies. What ends the stream early is raised."""
 
 
-def service_handler(descriptor: ServiceDescriptor, servicer: object, guard: Guard) -> grpc.GenericRpcHandler:
-    """Every method of a service, each behind the guard.
+def service_handler(
+    descriptor: ServiceDescriptor, servicer: object, guard: Guard, telemetry: Telemetry
+) -> grpc.GenericRpcHandler:
+    """Every method of a service, each watched and behind the guard.
 
     ``servicer`` has an async method of each name (:data:`Method`); that of a method which streams its replies
     is an async generator (:data:`Streaming`), and one whose requests are a stream is given an async iterator
@@ -48,15 +51,17 @@ def service_handler(descriptor: ServiceDescriptor, servicer: object, guard: Guar
         serve = getattr(servicer, method.name)
         if method.client_streaming:
             made = grpc.stream_stream_rpc_method_handler(
-                _guarded_stream(name, parse, serve, guard), response_serializer=_serialized
+                telemetry.watched_stream(name, _guarded_stream(name, parse, serve, guard)),
+                response_serializer=_serialized,
             )
         elif method.server_streaming:
             made = grpc.unary_stream_rpc_method_handler(
-                _guarded_stream(name, parse, serve, guard), response_serializer=_serialized
+                telemetry.watched_stream(name, _guarded_stream(name, parse, serve, guard)),
+                response_serializer=_serialized,
             )
         else:
             made = grpc.unary_unary_rpc_method_handler(
-                _guarded(name, parse, serve, guard), response_serializer=_serialized
+                telemetry.watched(name, _guarded(name, parse, serve, guard)), response_serializer=_serialized
             )
         handlers[method.name] = made
     return grpc.method_handlers_generic_handler(descriptor.full_name, handlers)
@@ -88,6 +93,7 @@ def _guarded(
         try:
             known = await guard.recognize(context)
             caller = known.caller
+            caller_is(caller.name)
             load.begin(known.account)
             account = known.account
             authorize(caller, allowed)
@@ -128,6 +134,7 @@ def _guarded_stream(
         try:
             known = await guard.recognize(context)
             caller = known.caller
+            caller_is(caller.name)
             load.begin(known.account)
             account = known.account
             authorize(caller, allowed)
@@ -152,8 +159,12 @@ async def _failed(
         await _refuse(context, error)
     if isinstance(error, sqlite3.Error):
         await _refuse(context, unavailable(error))
-    log.error("call failed", method=name, error=type(error).__name__, at=_places(error))
-    await _refuse(context, SegserverError("the server failed; its log says where", reason="INTERNAL"))
+    called = request_id(context)
+    log.error("call failed", request_id=called, method=name, error=type(error).__name__, at=places(error))
+    failed = SegserverError(
+        "the server failed; its log says where", reason="INTERNAL", metadata={"request_id": called}
+    )
+    await _refuse(context, failed)
 
 
 async def _each_parsed(parse: Callable[[bytes], Any], requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
@@ -176,7 +187,7 @@ async def _refuse(context: grpc.aio.ServicerContext, error: SegserverError) -> N
     await context.abort(status.code_of(error), status.message_of(error), ((status.DETAILS_KEY, details),))
 
 
-def _places(error: BaseException) -> list[str]:
+def places(error: BaseException) -> list[str]:
     """Where an exception came through: file and line of each frame. Its message stays out of the log: it may
     hold data.
     """

@@ -1,11 +1,11 @@
-"""The gRPC server: services behind the guard, health, reflection when enabled, an orderly stop."""
+"""The gRPC server: services behind the guard, health, reflection when enabled."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
-import signal
-from pathlib import Path
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import grpc
 import structlog
@@ -13,16 +13,20 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from segserver.engine import Engine
+from segserver.engine.condition import CATALOG, LOG, STORE, Condition
 from segserver.errors import FailedPrecondition, Unavailable
+from segserver.observe.snapshot import Snapshot, Trouble
 from segserver.rpc.audit import AuditServicer
 from segserver.rpc.catalog import CatalogServicer
 from segserver.rpc.consent import ConsentServicer
 from segserver.rpc.guard import Guard, transport
 from segserver.rpc.guard.tls import ServerTls
-from segserver.rpc.handler import service_handler
+from segserver.rpc.handler import places, service_handler
 from segserver.rpc.privacy import PrivacyServicer
 from segserver.rpc.profiles import ProfileServicer
 from segserver.rpc.segmentation import SegmentationServicer
+from segserver.rpc.status_service import StatusServicer
+from segserver.rpc.telemetry import Telemetry
 from segserver.v1 import (
     audit_service_pb2,
     catalog_service_pb2,
@@ -30,28 +34,54 @@ from segserver.v1 import (
     privacy_service_pb2,
     profile_service_pb2,
     segmentation_service_pb2,
+    status_service_pb2,
 )
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
 
 log = structlog.get_logger("segserver.rpc")
 
-WATCH_S = 1.0
-"""How often to look whether the audit log can be signed."""
+WATCH_S = 0.5
+"""How often to look for another catalog, and what works: half of the second within which either shows."""
 
 DRAIN_S = 10.0
 """How long calls in progress may take when the server stops."""
 
 
-class Server:
-    """A listening server. Make one inside a running event loop."""
+SUFFERING: Mapping[str, str] = {LOG: "AuditService", CATALOG: "CatalogService"}
+"""By what does not work: the one service that suffers. Without the store, all do."""
 
-    def __init__(self, engine: Engine) -> None:
+Everybody = Callable[[], Awaitable[Sequence[Snapshot]]]
+"""What is known of all workers of this server."""
+
+
+class Server:
+    """A listening server. Make one inside a running event loop.
+
+    ``worker`` is its number among several that share a port; 0 stands alone. ``report`` gets its numbers
+    every half second, and ``everybody`` knows those of all workers."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        worker: int = 0,
+        tracer: Tracer | None = None,
+        report: Callable[[Snapshot], None] | None = None,
+        everybody: Everybody | None = None,
+    ) -> None:
         self._engine = engine
+        self._worker = worker
+        self._report = report
+        self._everybody = everybody
+        self._condition = Condition(engine)
         self._health = health.aio.HealthServicer()
         self._watching: asyncio.Task[None] | None = None
         self.guard = Guard(engine)
         self._tls = None if engine.config.tls.cert_file is None else ServerTls(engine.config.tls)
         self._server = grpc.aio.server(
-            options=[*transport.options(engine.config.limits), ("grpc.so_reuseport", 0)]
+            options=[*transport.options(engine.config.limits), ("grpc.so_reuseport", int(worker > 0))]
         )
         services = {
             segmentation_service_pb2.DESCRIPTOR.services_by_name["SegmentationService"]: SegmentationServicer(
@@ -62,10 +92,15 @@ class Server:
             privacy_service_pb2.DESCRIPTOR.services_by_name["PrivacyService"]: PrivacyServicer(engine),
             catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"]: CatalogServicer(engine),
             audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"]: AuditServicer(engine),
+            status_service_pb2.DESCRIPTOR.services_by_name["StatusService"]: StatusServicer(self._snapshots),
         }
         self.service_names = [descriptor.full_name for descriptor in services]
+        telemetry = Telemetry(engine.counts, log_calls=engine.config.observe.log_calls, tracer=tracer)
         self._server.add_generic_rpc_handlers(
-            [service_handler(descriptor, servicer, self.guard) for descriptor, servicer in services.items()]
+            [
+                service_handler(descriptor, servicer, self.guard, telemetry)
+                for descriptor, servicer in services.items()
+            ]
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if engine.config.reflection:
@@ -99,8 +134,7 @@ class Server:
                 reason="ADDRESS_IN_USE",
             ) from error
         await self._server.start()
-        for name in ["", *self.service_names]:
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await self._tell(await self._condition.look())
         self._watching = asyncio.create_task(self._watch())
         self.guard.denials.start()
         return f"{host}:{bound or port}"
@@ -124,37 +158,32 @@ class Server:
         await self._server.stop(DRAIN_S)
         await self.guard.denials.stop()
 
+    def snapshot(self) -> Snapshot:
+        """The numbers of this worker now."""
+        return self._condition.snapshot(self._worker, self.guard.load.calls)
+
+    async def _snapshots(self) -> Sequence[Snapshot]:
+        """Those of all workers; where the others can't be asked, its own."""
+        if self._everybody is not None:
+            with contextlib.suppress(TimeoutError):
+                return await self._everybody()
+        return [self.snapshot()]
+
     async def _watch(self) -> None:
-        """Tells of the AuditService that it does not serve for as long as the log can't be signed."""
-        name = audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"].full_name
-        states = health_pb2.HealthCheckResponse
         while True:
-            trouble = self._engine.audit.notary.trouble
-            await self._health.set(name, states.NOT_SERVING if trouble else states.SERVING)
             await asyncio.sleep(WATCH_S)
+            try:
+                await self._tell(await self._condition.look())
+                if self._report is not None:
+                    self._report(self.snapshot())
+            except Exception as error:
+                log.error("watch failed", error=type(error).__name__, at=places(error))
 
-
-async def serve(engine: Engine, ready_file: Path | None = None) -> None:
-    """Serves until SIGINT or SIGTERM. ``ready_file`` gets the address as soon as calls are taken."""
-    server = Server(engine)
-    address = await server.start()
-    gc.collect()
-    gc.freeze()  # catalog and modules live as long as the process: the collector need not look at them
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await engine.record_start()
-    engine.upkeep.start()
-    serving = engine.catalogs.serving
-    log.info(
-        "serving", address=address, catalog=serving.catalog.digest, segments=len(serving.catalog.segments)
-    )
-    if ready_file is not None:
-        partial = ready_file.with_name(ready_file.name + ".partial")
-        partial.write_text(address, encoding="utf-8")
-        partial.replace(ready_file)
-    await stop.wait()
-    log.info("stopping")
-    await server.stop()
-    await engine.record_stop()
+    async def _tell(self, troubles: Sequence[Trouble]) -> None:
+        """Says of each service, and of the server as a whole, whether it serves."""
+        states = health_pb2.HealthCheckResponse
+        components = {trouble.component for trouble in troubles}
+        suffering = {f"segserver.v1.{SUFFERING[name]}" for name in components & SUFFERING.keys()}
+        for name in ["", *self.service_names]:
+            works = STORE not in components and name not in suffering
+            await self._health.set(name, states.SERVING if works else states.NOT_SERVING)

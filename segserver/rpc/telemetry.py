@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,8 @@ log = structlog.get_logger("segserver.rpc")
 
 Handler = Callable[[Any, Any], Awaitable[Any]]
 """Serves a call: the request's bytes and its context in, the reply out."""
+StreamHandler = Callable[[Any, Any], AsyncIterator[Any]]
+"""Serves a call that streams its replies."""
 
 STATUSES: Mapping[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
 CANCELLED = grpc.StatusCode.CANCELLED.name
@@ -68,7 +70,6 @@ class Telemetry:
 
     def watched(self, method: str, handle: Handler) -> Handler:
         """``handle``, watched; ``method`` is its full name, as in ``PERMISSIONS``."""
-        called = self._counts.called
         name = method.removeprefix("/segserver.v1.")
 
         async def watch(request: bytes, context: grpc.aio.ServicerContext) -> Any:
@@ -81,15 +82,36 @@ class Telemetry:
                 status = STATUSES.get(int(context.code()), "UNKNOWN")
                 raise
             finally:
-                seconds = time.perf_counter() - begin
-                called(name, status, seconds)
-                if self._log_calls or status in FAULTS:
-                    self._log(name, status, seconds, context)
-                if self._tracer is not None:
-                    self._trace(self._tracer, name, status, seconds, context)
+                self._ended(name, status, time.perf_counter() - begin, context)
             return reply
 
         return watch
+
+    def watched_stream(self, method: str, handle: StreamHandler) -> StreamHandler:
+        """The same for a stream, which ends with its last reply."""
+        name = method.removeprefix("/segserver.v1.")
+
+        async def watch(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+            begin = time.perf_counter()
+            status = CANCELLED
+            try:
+                async for reply in handle(request, context):
+                    yield reply
+                status = "OK"
+            except grpc.aio.AbortError:
+                status = STATUSES.get(int(context.code()), "UNKNOWN")
+                raise
+            finally:
+                self._ended(name, status, time.perf_counter() - begin, context)
+
+        return watch
+
+    def _ended(self, method: str, status: str, seconds: float, context: grpc.aio.ServicerContext) -> None:
+        self._counts.called(method, status, seconds)
+        if self._log_calls or status in FAULTS:
+            self._log(method, status, seconds, context)
+        if self._tracer is not None:
+            self._trace(self._tracer, method, status, seconds, context)
 
     def _log(self, method: str, status: str, seconds: float, context: grpc.aio.ServicerContext) -> None:
         log.info(

@@ -15,9 +15,10 @@ from google.rpc.status_pb2 import Status
 
 import segserver.v1.catalog_service_pb2
 import segserver.v1.profile_service_pb2
-import segserver.v1.segmentation_service_pb2  # noqa: F401  # registers its descriptors
+import segserver.v1.segmentation_service_pb2
+import segserver.v1.status_service_pb2  # noqa: F401  # registers its descriptors
 
-SERVICES = ("SegmentationService", "ProfileService", "CatalogService")
+SERVICES = ("SegmentationService", "ProfileService", "CatalogService", "StatusService")
 
 
 class Refusal(Exception):  # an answer, seen from the server
