@@ -64,6 +64,7 @@ class Running:
     """A server that runs, and how to reach it."""
 
     engine: Engine
+    server: Server
     address: str
     clock: Clock
     clients: list[AsyncClient] = field(default_factory=list)
@@ -96,7 +97,7 @@ async def running(engine: Engine, clock: Clock | None = None) -> AsyncIterator[R
     """Serves an engine on a free port for as long as the block lasts; closes the engine after it."""
     server = Server(engine)
     address = await server.start()
-    server_of_test = Running(engine, address, clock or Clock())
+    server_of_test = Running(engine, server, address, clock or Clock())
     try:
         yield server_of_test
     finally:
