@@ -1,4 +1,4 @@
-"""The log under faults: several processes on one file, processes that are killed, a disk that is full."""
+"""The log under faults: several processes on one store, and processes that are killed."""
 
 from __future__ import annotations
 
@@ -7,26 +7,19 @@ import signal
 import subprocess
 import sys
 
-import pytest
-
-from segserver.audit import merkle
-from segserver.audit.log import Log, read_head, reader
 from segserver.audit.verify import verify
-from segserver.errors import Unavailable
 from segserver.storage import log as store
-from segserver.storage.sqlite import Database
-from segserver.storage.writer import Writer
 
 WRITING = """
 import sys
 from pathlib import Path
 from segserver.audit.log import Log
-from segserver.storage import log as store
-from segserver.storage.sqlite import Database
+from segserver.storage import postgres, sqlite
 from segserver.storage.writer import Writer
 
-name, count = sys.argv[2], int(sys.argv[3])
-writer = Writer(Database(Path(sys.argv[1])), Log().append)
+folder, url, name, count = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+database = postgres.Database(url) if url else sqlite.Database(Path(folder) / "segserver.db")
+writer = Writer(database, Log().append)
 for number in range(count):
     payload = f"{name} {number}".encode()
     (log_index,) = writer.write_blocking(entries=[payload]).indexes
@@ -34,13 +27,9 @@ for number in range(count):
 """
 
 
-@pytest.fixture
-def database(tmp_path):
-    return Database(tmp_path / "store.db")
-
-
-def start(database, name, count):
-    command = [sys.executable, "-c", WRITING, str(database.path), name, str(count)]
+def start(config, name, count):
+    command = [sys.executable, "-c", WRITING, str(config.data_dir), config.store.get_secret_value()]
+    command += [name, str(count)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  our own command
 
 
@@ -60,8 +49,8 @@ def stored(database):
         connection.close()
 
 
-def test_several_processes_share_one_log(database):
-    processes = [start(database, name, 60) for name in ("one", "two", "three")]
+def test_several_processes_share_one_log(config, database):
+    processes = [start(config, name, 60) for name in ("one", "two", "three")]
     told = {}
     for process in processes:
         output, _ = process.communicate(timeout=60)
@@ -72,10 +61,10 @@ def test_several_processes_share_one_log(database):
     assert told == dict(enumerate(payloads))
 
 
-def test_what_a_killed_process_acknowledged_is_there(database):
+def test_what_a_killed_process_acknowledged_is_there(config, database):
     told = {}
     for turn in range(8):
-        process = start(database, f"turn-{turn}", 100_000)
+        process = start(config, f"turn-{turn}", 100_000)
         lines = [process.stdout.readline() for _ in range(5 + 7 * turn)]
         os.kill(process.pid, signal.SIGKILL)
         lines += process.stdout.readlines()
@@ -86,42 +75,3 @@ def test_what_a_killed_process_acknowledged_is_there(database):
         assert len(payloads) in (len(told), len(told) + 1)
         assert all(payloads[log_index] == payload for log_index, payload in told.items())
         told = dict(enumerate(payloads))
-
-
-def test_a_full_disk_is_unavailable_and_leaves_the_log_whole(database):
-    writer = Writer(database, Log().append)
-    connection = writer._session.connection
-    pages = connection.execute("PRAGMA page_count").fetchone()[0]
-    connection.execute(f"PRAGMA max_page_count = {pages + 20}")
-    done = 0
-    refused = None
-    while refused is None:
-        try:
-            done += len(writer.write_blocking(entries=[b"x" * 3000] * 3).indexes)
-        except Unavailable as error:
-            refused = error
-    assert refused.metadata["sqlite"] == "SQLITE_FULL"
-    assert done > 0
-    assert len(stored(database)) == done
-    with pytest.raises(Unavailable):
-        writer.write_blocking(entries=[b"x" * 3000] * 3)
-    connection.execute("PRAGMA max_page_count = 1000000")
-    assert list(writer.write_blocking(entries=[b"afterwards"]).indexes) == [done]
-    writer.close()
-    assert stored(database)[-1] == b"afterwards"
-
-
-def test_a_read_only_store_is_unavailable(database):
-    writer = Writer(database, Log().append)
-    writer.write_blocking(entries=[b"one"])
-    writer._session.connection.execute("PRAGMA query_only = ON")
-    with pytest.raises(Unavailable):
-        writer.write_blocking(entries=[b"two"])
-    writer._session.connection.execute("PRAGMA query_only = OFF")
-    writer.write_blocking(entries=[b"three"])
-    writer.close()
-    assert stored(database) == [b"one", b"three"]
-    connection = database.connect(read_only=True)
-    size, root = read_head(connection)
-    assert merkle.root(size, reader(connection)) == root
-    connection.close()
