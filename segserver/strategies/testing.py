@@ -29,6 +29,9 @@ from hypothesis import strategies as st
 from hypothesis.errors import FlakyFailure
 
 from segserver.errors import InvalidInput, RuleError
+from segserver.events.definitions import Event
+from segserver.events.history import Chunk, History
+from segserver.events.program import ComputedProgram, problems
 from segserver.model import INT64_MAX, INT64_MIN, Category, Outcome, TypeName, Value, check_value
 from segserver.rules import Environment
 from segserver.rules.functions import Function
@@ -46,6 +49,9 @@ NOW = dt.datetime(2026, 6, 15, 12, tzinfo=dt.UTC)
 
 T = TypeVar("T")
 
+Happening = tuple[str, dt.datetime, Mapping[str, Value]]
+"""An event of the subject: its name, when, and its properties."""
+
 Answer = dict[str, Value | Outcome | None]
 """``strategy.trait`` → its value, ``None`` when unknown; segment id → its outcome."""
 
@@ -60,14 +66,16 @@ def evaluate(
     settings: Mapping[str, Any] | None = None,
     others: Sequence[Strategy] = (),
     functions: Sequence[Function] = (),
+    events: Sequence[Happening] = (),
 ) -> Answer:
     """All traits and ready-made segments of the strategy for one subject.
 
-    ``others`` are strategies whose traits it reads. Raises :class:`InvalidInput` for an attribute that none
+    ``attributes`` may also give computed attributes; the others are computed of ``events``. ``others`` are
+    strategies whose traits it reads. Raises :class:`InvalidInput` for an attribute that none
     of them declares, a value of the wrong type, or a strategy that breaks its contract; what its code
     raises makes a trait ``None``.
     """
-    return Bench(strategy, settings, others, functions).evaluate(attributes, now)
+    return Bench(strategy, settings, others, functions).evaluate(attributes, now, events)
 
 
 def check_strategy(
@@ -131,6 +139,21 @@ def values_of(attribute: Attribute) -> st.SearchStrategy[Any]:
     }[attribute.type]
 
 
+def _behavior(
+    everyone: Sequence[contract.ResolvedStrategy], events: Mapping[str, Event], functions: Sequence[Function]
+) -> ComputedProgram:
+    """The computed attributes of strategies. Raises :class:`InvalidInput` with what is wrong with them."""
+    computed = {definition.name: definition for resolved in everyone for definition in resolved.computed}
+    found = [
+        f"computed {name}: {field}: {message}"
+        for name, definition in computed.items()
+        for field, message in problems(definition, events, functions)
+    ]
+    if found:
+        raise InvalidInput("; ".join(found))
+    return ComputedProgram(computed, events, functions)
+
+
 class Bench:
     """One strategy, with those it builds on, compiled by itself. Raises :class:`InvalidInput` when it can't
     be."""
@@ -146,6 +169,15 @@ class Bench:
         self.resolved = contract.resolve(strategy, settings)
         everyone = [self.resolved, *(contract.resolve(other) for other in others)]
         self.attributes = {a.name: a for resolved in everyone for a in resolved.strategy.attributes}
+        self._events = {event.name: event for resolved in everyone for event in resolved.events}
+        self._behavior = _behavior(everyone, self._events, functions)
+        self.attributes |= {
+            definition.name: Attribute(
+                definition.name, self._behavior.types[definition.name], definition.category
+            )
+            for resolved in everyone
+            for definition in resolved.computed
+        }
         self._traits = {f"{r.name}.{trait.name}": trait for r in everyone for trait in r.traits}
         self._segments = {contract.variable_of(s.id): s for r in everyone for s in r.segments}
         self._functions = [self.host.function(function) for function in functions]
@@ -159,20 +191,37 @@ class Bench:
     def _polars(self) -> Any:
         return compile_polars(self._steps, self._types, self._outputs)
 
-    def evaluate(self, attributes: Mapping[str, Value], now: dt.datetime) -> Answer:
+    def evaluate(
+        self, attributes: Mapping[str, Value], now: dt.datetime, events: Sequence[Happening] = ()
+    ) -> Answer:
         """The answer for one subject."""
         for name in attributes:
             if name not in self.attributes:
                 raise InvalidInput.of(name, "the strategy declares no such attribute")
-        values = [
-            None if (value := attributes.get(name)) is None else to_rule(check_value(name, value, t), t)
-            for name, t in self._types.items()
-        ]
+        known = self._computed_of(events, now) if events else {}
+        for name, value in attributes.items():
+            known[name] = to_rule(check_value(name, value, self._types[name]), self._types[name])
+        values = [known.get(name) for name in self._types]
         answers = self._python(values, from_datetime(now), "subject", frozenset(), [])
         return {
             self._shown(name): self._public(name, answer)
             for name, answer in zip(self._outputs, answers, strict=True)
         }
+
+    def _computed_of(self, events: Sequence[Happening], now: dt.datetime) -> dict[str, Any]:
+        """The computed attributes in rule form."""
+        by_name: dict[str, list[tuple[int, int, Mapping[str, Any]]]] = defaultdict(list)
+        for number, (name, time, properties) in enumerate(events):
+            if name not in self._events:
+                raise InvalidInput.of(name, "the strategy declares no such event")
+            types = {key: prop.type for key, prop in self._events[name].properties.items()}
+            in_rule_form = {
+                key: to_rule(check_value(key, value, types[key]), types[key])
+                for key, value in properties.items()
+            }
+            by_name[name].append((from_datetime(time), number, in_rule_form))
+        histories = {name: History.of(Chunk.of(found)) for name, found in by_name.items()}
+        return self._behavior.evaluate(self._behavior.types, histories, from_datetime(now))
 
     def table(self, rows: Sequence[Mapping[str, Value | None]], now: dt.datetime) -> list[Answer]:
         """The answers for a table, one row a subject."""
