@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 PLUGINS := $(wildcard plugins/segserver-*)
 
-.PHONY: run test chaos lint fix protos bench docs clean venv lock
+.PHONY: run test chaos lint fix protos bench bench-search docs clean venv lock
 
 ## Start the server with a sample population, evaluate some customers, print the answers, go on serving (ONCE=1: stop then).
 run: $(STAMP)
@@ -42,6 +42,10 @@ protos: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	$(BIN)/python -m bench $(ARGS)
+
+## Search in an audit log of ten million entries; needs 15 GB for some minutes.
+bench-search: $(STAMP)
+	SEGSERVER_BENCH_ENTRIES=10000000 $(BIN)/python -m bench audit_search $(ARGS)
 
 ## Run the sessions of the documentation, and write what they print and what the code says.
 docs: $(STAMP)

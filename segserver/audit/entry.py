@@ -13,10 +13,13 @@ import datetime as dt
 import functools
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import TypeVar
 
 import msgspec
 
 from segserver.errors import IntegrityError, InvalidInput
+
+T = TypeVar("T")
 
 PAYLOAD_BYTES_MAX = 64 * 1024
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -135,8 +138,24 @@ class Entry(
     """
 
 
+class Sought(msgspec.Struct, frozen=True, kw_only=True, tag_field="v", tag=1):
+    """The fields by which an :class:`Entry` is found. Decoding only these takes less than half the time."""
+
+    time: str
+    kind: Kind
+    caller: str = ""
+    purpose: str = ""
+    subject: str = ""
+    result: str = "OK"
+    segments: Outcomes = NO_OUTCOMES
+    withheld: Mapping[str, msgspec.Raw] = {}
+
+
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _DECODER = msgspec.json.Decoder(Entry)
+_SOUGHT = msgspec.json.Decoder(Sought)
+_BEFORE_TIME = b'{"v":1,"time":"'
+_TIME = slice(len(_BEFORE_TIME), len(_BEFORE_TIME) + 27)
 
 
 def encode(entry: Entry) -> bytes:
@@ -160,8 +179,24 @@ def encode(entry: Entry) -> bytes:
 
 def decode(payload: bytes) -> Entry:
     """The entry in these bytes. Raises :class:`IntegrityError` for bytes that are none of a known version."""
+    return _decoded(_DECODER, payload)
+
+
+def decode_sought(payload: bytes) -> Sought:
+    """The fields by which the entry in these bytes is found. Raises as :func:`decode` does."""
+    return _decoded(_SOUGHT, payload)
+
+
+def time_of(payload: bytes) -> str:
+    """The time of the entry in these bytes, read from its fixed place. Raises as :func:`decode` does."""
+    if payload.startswith(_BEFORE_TIME) and payload[_TIME.stop : _TIME.stop + 1] == b'"':
+        return payload[_TIME].decode("ascii", "replace")
+    return decode_sought(payload).time
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], payload: bytes) -> T:
     try:
-        return _DECODER.decode(payload)
+        return decoder.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise IntegrityError(
             "a payload is no audit entry of a known version", reason="ENTRY_INVALID"

@@ -13,12 +13,12 @@ from __future__ import annotations
 import threading
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 from zlib import crc32
 
-from segserver.audit.entry import Entry, decode
+from segserver.audit.entry import Sought, decode_sought
 from segserver.audit.log import read_head
 from segserver.errors import IntegrityError, Unavailable
 from segserver.storage import log as store
@@ -45,25 +45,23 @@ MIXED = "mixed"
 """Stands for any of them: the outcome of a segment that differs from subject to subject of a batch."""
 
 
-def terms(entry: Entry) -> Iterator[str]:
-    """The terms under which an entry is found."""
-    yield f"kind:{entry.kind}"
-    yield f"result:{entry.result}"
-    if entry.caller:
-        yield f"caller:{entry.caller}"
-    if entry.purpose:
-        yield f"purpose:{entry.purpose}"
+def terms(entry: Sought) -> Iterator[tuple[str, Iterable[str]]]:
+    """The terms under which an entry is found: fields, each with its values."""
     segments = entry.segments
+    yield "kind", (entry.kind,)
+    yield "result", (entry.result,)
+    if entry.caller:
+        yield "caller", (entry.caller,)
+    if entry.purpose:
+        yield "purpose", (entry.purpose,)
     if segments.others:
-        yield f"others:{segments.others}"
+        yield "others", (segments.others,)
     for outcome in (*OUTCOMES, MIXED):
-        named = getattr(segments, outcome)
-        if named:
-            yield f"outcome:{outcome}"
-            for segment in named:
-                yield f"{outcome}:{segment}"
-    for reason in entry.withheld:
-        yield f"withheld_by:{reason}"
+        if named := getattr(segments, outcome):
+            yield "outcome", (outcome,)
+            yield outcome, named
+    if entry.withheld:
+        yield "withheld_by", entry.withheld
 
 
 def fingerprint(subject: str) -> bytes:
@@ -104,7 +102,7 @@ class BlockBuilder:
     """Gathers the index of one block, entry by entry."""
 
     def __init__(self) -> None:
-        self._positions: dict[str, list[int]] = defaultdict(list)
+        self._positions: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
         self._fingerprints: list[bytes] = []
         self._times: list[str] = []
 
@@ -114,15 +112,21 @@ class BlockBuilder:
         if payload is None:
             self._fingerprints.append(NO_SUBJECT)
             return
-        entry = decode(payload)
-        for term in terms(entry):
-            self._positions[term].append(position)
+        entry = decode_sought(payload)
+        for field, values in terms(entry):
+            positions = self._positions[field]
+            for value in values:
+                positions[value].append(position)
         self._fingerprints.append(fingerprint(entry.subject))
         self._times.append(entry.time)
 
     def block(self) -> Block:
         """The index of what was added."""
-        postings = {term: pack(positions) for term, positions in self._positions.items()}
+        postings = {
+            f"{field}:{value}": pack(positions)
+            for field, values in self._positions.items()
+            for value, positions in values.items()
+        }
         return Block(
             time_min=min(self._times, default=""),
             time_max=max(self._times, default=""),

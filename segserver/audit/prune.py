@@ -10,7 +10,7 @@ import datetime as dt
 from functools import partial
 from typing import TYPE_CHECKING
 
-from segserver.audit.entry import Entry, Kind, decode, encode, timestamp
+from segserver.audit.entry import Entry, Kind, encode, time_of, timestamp
 from segserver.audit.index import BLOCK_ENTRIES, read_block
 from segserver.audit.log import read_head
 from segserver.errors import IntegrityError
@@ -45,7 +45,7 @@ def first_at(connection: Connection, before: dt.datetime, stop: int) -> int:
             high = middle
     for earlier in range(max(0, low - _DISORDER), low):
         found = store.payload(connection, earlier)
-        if found is not None and found[0] is not None and decode(found[0]).time >= boundary:
+        if found is not None and found[0] is not None and time_of(found[0]) >= boundary:
             return earlier
     return low
 
@@ -94,4 +94,4 @@ def _time(connection: Connection, log_index: int) -> str:
         raise IntegrityError(
             f"entry {log_index} is missing; verify the log before pruning", reason="LOG_DAMAGED"
         )
-    return decode(found[0]).time
+    return time_of(found[0])

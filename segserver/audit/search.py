@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segserver.audit.entry import Entry, Kind, decode
+from segserver.audit.entry import Entry, Kind, Sought, decode, decode_sought, time_of
 from segserver.audit.index import (
     BLOCK_ENTRIES,
     FINGERPRINT_BYTES,
@@ -62,11 +62,14 @@ class Filter:
                 "outcome", f"expected one of {', '.join(OUTCOMES)}", reason="OUTCOME_UNKNOWN"
             )
 
-    def matches(self, entry: Entry) -> bool:
+    def covers(self, time: str) -> bool:
+        """Whether entries of this time are looked for."""
+        return (not self.after or time >= self.after) and (not self.before or time < self.before)
+
+    def matches(self, entry: Entry | Sought) -> bool:
         """Whether this entry is looked for."""
         return (
-            (not self.after or entry.time >= self.after)
-            and (not self.before or entry.time < self.before)
+            self.covers(entry.time)
             and (not self.kinds or entry.kind in self.kinds)
             and (not self.caller or entry.caller == self.caller)
             and (not self.purpose or entry.purpose == self.purpose)
@@ -76,7 +79,7 @@ class Filter:
             and self._matches_segments(entry)
         )
 
-    def _matches_segments(self, entry: Entry) -> bool:
+    def _matches_segments(self, entry: Entry | Sought) -> bool:
         if not self.segment:
             return (
                 not self.outcome
@@ -130,10 +133,11 @@ def search(connection: Connection, wanted: Filter, *, count: int = 50, before: i
     found: list[Found] = []
     with store.reading():
         size, _ = read_head(connection)
-        for item in _matching(connection, wanted, size if before is None else min(before, size)):
+        stop = size if before is None else min(before, size)
+        for number, payload, _ in _matching(connection, wanted, stop):
             if len(found) == count:
                 return Page(found, found[-1].log_index)
-            found.append(item)
+            found.append(Found(number, payload, decode(payload)))
     return Page(found, None)
 
 
@@ -151,8 +155,8 @@ def stats(connection: Connection, wanted: Filter) -> dict[str, Counter[str]]:
         for name, counter in counts.items():
             for term, block, stored in log_index.postings(connection, f"{name}:") if masks else ():
                 counter[term.partition(":")[2]] += (unpack(stored) & masks.get(block, 0)).bit_count()
-        for item in _matching(connection, wanted, size, counted=masks.keys()):
-            _count(counts, item.entry)
+        for _, _, entry in _matching(connection, wanted, size, counted=masks.keys()):
+            _count(counts, entry)
     return {name: +counter for name, counter in counts.items()}
 
 
@@ -165,7 +169,7 @@ def rebuild(connection: Connection, writer: Writer) -> int:
     return blocks
 
 
-def _count(counts: dict[str, Counter[str]], entry: Entry) -> None:
+def _count(counts: dict[str, Counter[str]], entry: Sought) -> None:
     counts["kind"][entry.kind] += 1
     counts["result"][entry.result] += 1
     for name in ("caller", "purpose"):
@@ -177,7 +181,7 @@ def _count(counts: dict[str, Counter[str]], entry: Entry) -> None:
 
 def _matching(
     connection: Connection, wanted: Filter, stop: int, counted: Set[int] = frozenset()
-) -> Iterator[Found]:
+) -> Iterator[tuple[int, bytes, Sought]]:
     """The matching entries below ``stop``, newest first, but for those of blocks that are ``counted``
     already.
 
@@ -188,13 +192,21 @@ def _matching(
     for low in range(newest, indexed - store.SCAN_ROWS, -store.SCAN_ROWS):
         for rows in store.scan(connection, max(indexed, low), min(low + store.SCAN_ROWS, stop)):
             for number, _, payload in reversed(rows):
-                if payload is not None and wanted.matches(entry := decode(payload)):
-                    yield Found(number, payload, entry)
+                if payload is not None and (entry := _sought(payload, wanted)) is not None:
+                    yield number, payload, entry
     for block, candidates in _candidates(connection, wanted, stop):
         mask = 0 if block in counted else candidates
         for number, payload in store.payloads(connection, _descending(mask, block * BLOCK_ENTRIES)):
-            if payload is not None and wanted.matches(entry := decode(payload)):
-                yield Found(number, payload, entry)
+            if payload is not None and (entry := _sought(payload, wanted)) is not None:
+                yield number, payload, entry
+
+
+def _sought(payload: bytes, wanted: Filter) -> Sought | None:
+    """What an entry is found by, if it matches. One that does not by its time is not decoded."""
+    if not wanted.covers(time_of(payload)):
+        return None
+    entry = decode_sought(payload)
+    return entry if wanted.matches(entry) else None
 
 
 def _descending(mask: int, first: int) -> Iterator[int]:

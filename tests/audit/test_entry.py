@@ -42,6 +42,23 @@ def test_bytes_and_entry_tell_the_same(item):
     assert entry.encode(entry.decode(payload)) == payload
 
 
+@given(entries)
+def test_what_an_entry_is_found_by_is_what_it_says(item):
+    payload = entry.encode(item)
+    sought = entry.decode_sought(payload)
+    for name in sought.__struct_fields__:
+        assert name == "withheld" or getattr(sought, name) == getattr(item, name)
+    assert sought.withheld.keys() == item.withheld.keys()
+    assert entry.time_of(payload) == item.time
+
+
+def test_the_time_of_other_bytes():
+    assert entry.time_of(b'{"v": 1, "kind": "signal", "time": "2026"}') == "2026"
+    for payload in (b"", b'{"v":1,"time":"2026-07-04T12:00:00.000', b'{"v":2,"time":"2026","kind":"signal"}'):
+        with pytest.raises(IntegrityError):
+            entry.time_of(payload)
+
+
 def test_one_entry_has_one_form_and_says_its_version_first():
     def make(order):
         return Entry(
