@@ -15,6 +15,7 @@ from segserver.catalog import Catalog, read_directory
 from segserver.config import Config
 from segserver.engine.audit import AuditDesk, log_signer
 from segserver.engine.behavior import Behavior
+from segserver.engine.bulk import BulkEvaluator
 from segserver.engine.callers import CallerDesk, Callers, Denial, denial_entry, hash_key, new_key
 from segserver.engine.catalogs import Catalogs
 from segserver.engine.compare import Comparer
@@ -22,9 +23,11 @@ from segserver.engine.consent import ConsentDesk
 from segserver.engine.corridor import Corridor
 from segserver.engine.evaluate import Evaluator
 from segserver.engine.events import EventDesk
+from segserver.engine.evidence import Evidence
 from segserver.engine.explain import Explainer
 from segserver.engine.histories import Histories
 from segserver.engine.keys import load_keyring
+from segserver.engine.plugins import load_plugins, record_breakers
 from segserver.engine.profiles import ProfileDesk
 from segserver.engine.replay import Replayer
 from segserver.engine.rights import RightsDesk
@@ -54,7 +57,7 @@ from segserver.storage.requests import Requests
 from segserver.storage.subjects import Subjects
 from segserver.storage.writer import Writer
 from segserver.strategies.host import Host
-from segserver.strategies.manager import Installed, load
+from segserver.strategies.manager import Installed
 
 DEV_CALLER = "dev"
 
@@ -74,6 +77,7 @@ class Engine:
     callers: Callers
     catalogs: Catalogs
     evaluator: Evaluator
+    bulk: BulkEvaluator
     explainer: Explainer
     comparer: Comparer
     profiles: ProfileDesk
@@ -106,7 +110,9 @@ class Engine:
         await self._record(Kind.SERVER_STOPPED, "", "OK", {"version": __version__})
 
     def close(self) -> None:
-        """Finishes what was submitted to the store, signs the log, and closes them."""
+        """Ends the plugin host processes, finishes what was submitted to the store, signs the log, and closes
+        them."""
+        self.installed.close()
         self.upkeep.close()
         self.audit.close()
         self.store.close()
@@ -135,12 +141,21 @@ def build(
     Raises :class:`FailedPrecondition` for a missing or wrong keyring, an affected SQLite library, no catalog,
     or (strict) a quarantined plugin; :class:`CatalogError` for a catalog with problems; :class:`Unavailable`
     for a store that can't be used."""
-    plugins = load(strict=config.strict) if installed is None else installed
+    plugins = load_plugins(config) if installed is None else installed
+    try:
+        return _build(config, plugins, now_us, publish=publish)
+    except BaseException:
+        plugins.close()
+        raise
+
+
+def _build(config: Config, plugins: Installed, now_us: Callable[[], int], *, publish: bool) -> Engine:
     documents = read_directory(config.catalog_dir) if config.catalog_dir and publish else None
     provider = choose(config.key_provider, config.keyring_path, plugins.key_providers)
     with starting(config):
         keyring, store = _opened(config, provider, now_us)
-    reader, writer = store.reader, store.writer
+    writer = store.writer
+    record_breakers(plugins, writer, now_us)
     try:
         pseudonyms = Pseudonyms(keyring, default_region=config.phone_region)
         vault = Vault(keyring, provider.load)
@@ -150,7 +165,7 @@ def build(
             return Serving(catalog, row, Gate(catalog.policy))
 
         host, counts = Host(), Counts()
-        served = Catalogs(reader, writer, plugins, host, serve, now_us)
+        served = Catalogs(store, plugins, host, serve, now_us)
         served.open(documents)
         release_key = derive(keyring.pseudonym_root, f"release/{keyring.tenant}")
         inputs_key = derive(keyring.pseudonym_root, f"audit-inputs/{keyring.tenant}")
@@ -166,13 +181,23 @@ def build(
             config=config,
             installed=plugins,
             host=host,
-            callers=Callers(reader, now_us),
+            callers=Callers(store.reads, now_us),
             catalogs=served,
             evaluator=Evaluator(corridor, writer, now_us, counts),
+            bulk=BulkEvaluator(
+                corridor,
+                store,
+                vault,
+                pseudonyms,
+                Evidence(config.evidence_path),
+                now_us,
+                inputs_key,
+                config.limits,
+            ),
             comparer=Comparer(store, vault, served, Release(release_key), now_us),
             explainer=Explainer(corridor, writer, now_us),
             profiles=ProfileDesk(
-                reader, writer, pseudonyms, keeper, lambda: served.serving, now_us, config.limits
+                store.reads, writer, pseudonyms, keeper, lambda: served.serving, now_us, config.limits
             ),
             events=EventDesk(
                 writer,
@@ -222,7 +247,7 @@ def _privacy(
     records, requests, subjects = ConsentRecords(), Requests(), Subjects()
     ledger = Consents(vault, keeper, records)
     consents = ConsentDesk(
-        store.reader, store.writer, pseudonyms, keeper, ledger, lambda: served.serving, now_us, controller
+        store.reads, store.writer, pseudonyms, keeper, ledger, lambda: served.serving, now_us, controller
     )
     desk = RightsDesk(
         store=store,

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 
 from segserver.engine.answers import ERROR, STRATEGY_FAILED, UNDETERMINED, SegmentResult
 from segserver.engine.corridor import Sight
+from segserver.engine.isolated import NOTHING, Derived
+from segserver.engine.serving import Plan
 from segserver.model import Outcome
+from segserver.privacy.gate import Mask
 
 
 @dataclass(slots=True)
@@ -23,16 +26,15 @@ class Results:
     """Reason code → the segments or traits that could not be computed."""
 
 
-def run(sight: Sight) -> Results:
-    """Runs the program on what may be seen. Pure but for the code of strategies, whose failures are in the
-    results.
+def run(sight: Sight, derived: Derived = NOTHING) -> Results:
+    """Runs the program on what may be seen, and on what isolated traits come to. Pure but for the code of
+    strategies, whose failures are in the results.
     """
     if sight.mask.stopped is not None:
         return _stopped(sight)
-    failed: list[str] = []
-    outcomes = sight.plan.program.python(
-        sight.values, sight.at_us, sight.subject_key.hex(), sight.withheld, failed
-    )
+    failed = [*derived.failed]
+    values = [*sight.values, *derived.values] if derived.values else sight.values
+    outcomes = sight.plan.program.python(values, sight.at_us, sight.subject_key.hex(), sight.withheld, failed)
     plan = sight.plan
     members, others = plan.settled(explicit=sight.mask.explicit)
     results: list[SegmentResult] = []
@@ -62,20 +64,30 @@ def _stopped(sight: Sight) -> Results:
 
 
 def _unsettled(sight: Sight, number: int, failed: list[str]) -> SegmentResult:
-    """Why a segment is not settled: what was withheld, what was missing, whose code failed, or an error in
-    the rule. Subjects that lack the same attributes share the result."""
     plan = sight.plan
     program = plan.program
     segment = program.segments[number]
     reads = program.reads[segment]
     missing = tuple([name for name in reads - sight.withheld if sight.values[plan.input_index[name]] is None])
     failed_traits = tuple(sorted(program.code[segment].intersection(failed))) if failed else ()
-    key = number, sight.mask, missing, failed_traits
+    return unsettled(plan, number, sight.mask, missing, failed_traits)
+
+
+def unsettled(
+    plan: Plan, number: int, mask: Mask, missing: tuple[str, ...], failed_traits: tuple[str, ...]
+) -> SegmentResult:
+    """Why a segment is not settled: what was withheld, what was missing, whose code failed, or an error in
+    the rule. Subjects that lack the same attributes share the result.
+
+    ``missing`` names those of the segment's attributes that are visible and have no value."""
+    key = number, mask, missing, failed_traits
     known = plan.unsettled.get(key)
     if known is not None:
         return known
-    reasons = plan.withheld(sight.mask)
-    withheld = tuple((name, reasons[name]) for name in sorted(reads & sight.withheld))
+    program = plan.program
+    segment = program.segments[number]
+    reasons = plan.withheld(mask)
+    withheld = tuple((name, reasons[name]) for name in sorted(program.reads[segment] & reasons.keys()))
     if failed_traits:
         reason = STRATEGY_FAILED
     elif withheld or missing:
@@ -83,7 +95,7 @@ def _unsettled(sight: Sight, number: int, failed: list[str]) -> SegmentResult:
     else:
         reason = UNDETERMINED if program.code[segment] else ERROR
     outcome = Outcome.WITHHELD if withheld else Outcome.UNKNOWN
-    review = segment in plan.review and not sight.mask.explicit
+    review = segment in plan.review and not mask.explicit
     result = SegmentResult(
         segment, outcome, tuple(sorted(missing)), withheld, reason, failed_traits, human_review=review
     )

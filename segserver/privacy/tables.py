@@ -93,6 +93,13 @@ class TableMask:
         """Whether nothing at all may be evaluated, for each row."""
         return self.codes.is_in([code for code, mask in self.masks.items() if mask.stopped is not None])
 
+    def stops(self) -> pl.Series:
+        """Why nothing at all may be evaluated, for each row; empty text where something may."""
+        if not self.masks:
+            return pl.Series([], dtype=pl.String)
+        stops = {code: str(mask.stopped or "") for code, mask in self.masks.items()}
+        return self.codes.replace_strict(stops, return_dtype=pl.String)
+
     def withheld(self, name: str) -> pl.Series:
         """Whether this attribute is withheld, for each row."""
         return self.codes.is_in(self._hidden(name)).alias(name)

@@ -1,0 +1,78 @@
+"""What lies beside the log for each page of a bulk evaluation: one row a subject, the leaf of its result.
+
+A row is found by the subject's audit token, and rows stand in the order of these: their places tell nothing
+about the order in which a recipient got its answers, so its tokens can't be joined with those of the log.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from segserver.errors import FailedPrecondition, Unavailable
+from segserver.storage.files import sync_folder, whole_file
+
+SUBJECT = "subject"
+COLUMNS = (SUBJECT, "consent", "inputs", "outcomes", "stopped", "error", "reasons")
+"""All text; the fields of :class:`segserver.audit.results.Result`. ``reasons`` are its JSON, joined by
+commas.
+"""
+SCHEMA = pl.Schema(dict.fromkeys(COLUMNS, pl.String()))
+
+_MILLISECOND_BITS = 80
+"""A UUID of version 7 begins with the milliseconds since the epoch; so many bits follow."""
+
+
+class Evidence:
+    """The folder of evidence files. Each is named like the evaluation of its page, and is on the disk before
+    that page's entry is logged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, name: str, rows: pl.DataFrame) -> None:
+        """Writes the rows of a page, of :data:`SCHEMA`, whole. Raises :class:`Unavailable`."""
+        try:
+            if not self._folder.exists():
+                self._folder.mkdir(mode=0o700, exist_ok=True)
+                sync_folder(self._folder.parent)
+            with whole_file(self._path(name)) as file:
+                rows.write_parquet(file, compression="zstd")
+        except OSError as error:
+            raise Unavailable(
+                f"the evidence of a bulk evaluation can't be written: {error.strerror}",
+                reason="EVIDENCE_UNAVAILABLE",
+            ) from error
+
+    def read(self, name: str) -> pl.DataFrame:
+        """The rows of a page. Raises :class:`FailedPrecondition` when they are not here or can't be read."""
+        try:
+            return pl.read_parquet(self._path(name), columns=list(COLUMNS)).cast(SCHEMA)
+        except (OSError, pl.exceptions.PolarsError):
+            raise FailedPrecondition(
+                "the evidence of this entry is not in this server's data directory, or can't be read: "
+                "restore it from its backup, or ask the server that answered",
+                reason="EVIDENCE_MISSING",
+            ) from None
+
+    def drop(self, before_us: int) -> int:
+        """Removes the files of pages that were evaluated before a time; how many."""
+        dropped = 0
+        for path in self._folder.glob("*.parquet"):
+            milliseconds = int(path.stem.replace("-", ""), 16) >> _MILLISECOND_BITS
+            if (milliseconds + 1) * 1000 <= before_us:
+                path.unlink(missing_ok=True)
+                dropped += 1
+        return dropped
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.parquet"
+
+
+def leaves(rows: pl.DataFrame) -> list[bytes]:
+    """The leaf of each row, in order."""
+    parts = [part for name in COLUMNS[:-1] for part in (pl.lit(f'"{name}":"'), pl.col(name), pl.lit('",'))]
+    text = pl.concat_str(pl.lit("{"), *parts, pl.lit('"reasons":['), pl.col("reasons"), pl.lit("]}"))
+    return rows.select(text.cast(pl.Binary)).to_series().to_list()
