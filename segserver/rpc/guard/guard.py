@@ -76,7 +76,7 @@ class Guard:
         if known is not None and known.until_s > time.monotonic():
             return known
         self._known.pop(digest, None)
-        caller, lasts_s = self._by_certificate(pem) if pem else await self._by_header(credential or "")
+        caller, lasts_s = await (self._by_certificate(pem) if pem else self._by_header(credential or ""))
         if len(self._known) >= KNOWN_MAX:
             self._known.clear()
         known = Known(caller, self.load.account(caller.name), time.monotonic() + lasts_s)
@@ -99,11 +99,11 @@ class Guard:
 
     async def _by_header(self, credential: str) -> tuple[Caller, float]:
         if self._tokens is None or credential.startswith(KEY_PREFIX) or credential.count(".") != 2:
-            return self._callers.by_key(credential), STORED_S
+            return await self._callers.by_key(credential), STORED_S
         accepted = await self._tokens.accept(credential)
         return accepted.caller, min(TOKEN_S, accepted.remaining_s)
 
-    def _by_certificate(self, pem: bytes) -> tuple[Caller, float]:
+    async def _by_certificate(self, pem: bytes) -> tuple[Caller, float]:
         try:
             presented = certificates.read(pem)
         except ValueError:
@@ -112,7 +112,7 @@ class Guard:
         remaining_s = (presented.expires - now).total_seconds()
         if remaining_s <= 0:
             raise Unauthenticated("the certificate has expired", reason="CERTIFICATE_EXPIRED")
-        return self._callers.by_certificate(presented.identities), min(STORED_S, remaining_s)
+        return await self._callers.by_certificate(presented.identities), min(STORED_S, remaining_s)
 
     @staticmethod
     def _certificate(context: grpc.aio.ServicerContext) -> bytes:

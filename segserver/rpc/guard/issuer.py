@@ -7,8 +7,9 @@ import json
 import ssl
 import time
 import urllib.request
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from http.client import HTTPException
 from typing import Any
 
 import structlog
@@ -25,7 +26,8 @@ RETRY_S = 5.0
 """After a fetch that failed, tokens wait for no other one so soon."""
 UNKNOWN_KEY_S = 10.0
 """An unknown key id, which anybody can invent, has the keys fetched so often at most."""
-RSA_BITS_MIN = 2_048
+RSA_MODULUS_CHARACTERS_MIN = 342
+"""2,048 bits in base64url, the least that RFC 7518 (section 3.3) allows."""
 DISCOVERY = "/.well-known/openid-configuration"
 
 Key = jwk.RSAKey | jwk.ECKey | jwk.OKPKey
@@ -112,7 +114,7 @@ class Issuer:
         limit_s = self._settings.fetch_s_max
         try:
             keys = await asyncio.wait_for(asyncio.to_thread(_download, self._settings), limit_s)
-        except (OSError, ValueError) as error:  # a time-out is an OSError, too
+        except (OSError, HTTPException, ValueError) as error:  # a time-out is an OSError, too
             log.error("the token issuer's keys can't be fetched", why=f"{type(error).__name__}: {error}")
             raise _unavailable() from None
         self._fetched_s = self._clock()
@@ -145,18 +147,16 @@ def choose(keys: Iterable[Key], kid: str | None, algorithm: str) -> Key | None:
 def public_keys(document: bytes) -> list[Key]:
     """The keys of a JWK set (RFC 7517) that can check signatures; others, symmetric ones above all, are left
     out. Raises :class:`ValueError` for what is no such set."""
-    data = json.loads(document)
+    data = _json(document)
     items = data.get("keys") if isinstance(data, dict) else None
     if items is None or not isinstance(items, list):
         raise ValueError("this is no JWK set")
-    found = []
+    found: list[Key] = []
     for item in items:
-        if not isinstance(item, dict) or item.get("use", "sig") != "sig":
+        if not isinstance(item, dict) or not _is_for_signatures(item):
             continue
         try:
             key = jwk.import_key(item)
-            if isinstance(key, jwk.RSAKey) and key.public_key.key_size < RSA_BITS_MIN:
-                continue
         except (JoseError, ValueError, TypeError, KeyError):
             continue
         if isinstance(key, Key):
@@ -164,8 +164,15 @@ def public_keys(document: bytes) -> list[Key]:
     return found
 
 
+def _is_for_signatures(item: Mapping[str, Any]) -> bool:
+    """Whether a key is a public one, of enough bits, and not meant for something else."""
+    if item.get("kty") == "RSA" and len(str(item.get("n", ""))) < RSA_MODULUS_CHARACTERS_MIN:
+        return False
+    return item.get("kty") in _TYPES.values() and item.get("use", "sig") == "sig"
+
+
 def _download(settings: JwtSettings) -> list[Key]:
-    """Fetches the key set. Raises :class:`OSError` or :class:`ValueError`."""
+    """Fetches the key set. Raises :class:`OSError`, :class:`HTTPException` or :class:`ValueError`."""
     context = ssl.create_default_context(cafile=settings.ca_file)
     opener = urllib.request.OpenerDirector()  # https and nothing else; a redirect is an error
     for handler in (
@@ -182,13 +189,20 @@ def _download(settings: JwtSettings) -> list[Key]:
 def _discovered(opener: urllib.request.OpenerDirector, settings: JwtSettings) -> str:
     """The address of the keys by the issuer's own document (OpenID Connect Discovery 1.0, section 4)."""
     address = settings.issuer.rstrip("/") + DISCOVERY
-    data: Any = json.loads(_get(opener, address, settings.fetch_s_max))
+    data = _json(_get(opener, address, settings.fetch_s_max))
     if not isinstance(data, dict) or data.get("issuer") != settings.issuer:
         raise ValueError("the discovery document is another issuer's")
     found = data.get("jwks_uri")
     if not isinstance(found, str) or not found.startswith("https://"):
         raise ValueError("the discovery document names no https address for the keys")
     return found
+
+
+def _json(document: bytes) -> Any:
+    try:
+        return json.loads(document)
+    except RecursionError:
+        raise ValueError("the document is nested too deeply") from None
 
 
 def _get(opener: urllib.request.OpenerDirector, address: str, limit_s: float) -> bytes:

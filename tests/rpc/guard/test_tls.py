@@ -16,6 +16,8 @@ from segserver.engine.callers import CallerDesk
 from segserver.errors import FailedPrecondition, InvalidInput, PermissionDenied, Unauthenticated, Unavailable
 from segserver.rpc.guard.tls import ServerTls
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104  this is what TLS is for
+
 
 @pytest.fixture(scope="module")
 def authority():
@@ -39,9 +41,11 @@ def certificate_of(address, authority):
     context = ssl.create_default_context(cadata=authority.pem.decode())
     context.set_alpn_protocols(["h2"])
     host, port = address.split(":")
-    with socket.create_connection((host, int(port))) as plain:
-        with context.wrap_socket(plain, server_hostname=host) as encrypted:
-            return encrypted.getpeercert()["subject"][0][0][1]
+    with (
+        socket.create_connection((host, int(port))) as plain,
+        context.wrap_socket(plain, server_hostname=host) as encrypted,
+    ):
+        return encrypted.getpeercert()["subject"][0][0][1]
 
 
 async def test_a_key_travels_encrypted_to_a_server_that_is_trusted(tmp_path, documents, files, trusted):
@@ -56,9 +60,9 @@ async def test_a_key_travels_encrypted_to_a_server_that_is_trusted(tmp_path, doc
 
 async def test_a_server_with_tls_may_be_reached_from_other_machines(tmp_path, documents, files, trusted):
     engine = open_engine(tmp_path, documents, tls=files)
-    object.__setattr__(engine, "config", engine.config.model_copy(update={"listen": "0.0.0.0:0"}))
+    object.__setattr__(engine, "config", engine.config.model_copy(update={"listen": f"{EVERYWHERE}:0"}))
     async with running(engine) as server:
-        server.address = server.address.replace("0.0.0.0", "127.0.0.1")
+        server.address = server.address.replace(EVERYWHERE, "127.0.0.1")
         assert (await server.client(credentials=tls(trusted)).evaluate("alice", "analytics")).evaluation_id
 
 
