@@ -14,6 +14,7 @@ import json
 import math
 import re
 import string
+import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated
@@ -87,6 +88,20 @@ def _checked_spellings(table: dict[str, tuple[str, ...]]) -> dict[str, tuple[str
 Spellings = Annotated[dict[str, tuple[str, ...]], AfterValidator(_checked_spellings)]
 """Label → the texts that mean it. A label always means itself; one text can't mean two labels; case (ASCII)
 and white space around a text do not count."""
+
+
+def _checked_time_zone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(
+            f"{name!r} is not a time zone of the IANA database, such as Europe/Vienna"
+        ) from error
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_checked_time_zone)]
+"""A name of the IANA time zone database."""
 
 
 def literal(value: bool | int | float | str | Sequence[str]) -> str:

@@ -66,14 +66,14 @@ def evaluate(
     settings: Mapping[str, Any] | None = None,
     others: Sequence[Strategy] = (),
     functions: Sequence[Function] = (),
-    events: Sequence[Happening] = (),
+    events: Sequence[Happening] | None = None,
 ) -> Answer:
     """All traits and ready-made segments of the strategy for one subject.
 
-    ``attributes`` may also give computed attributes; the others are computed of ``events``. ``others`` are
-    strategies whose traits it reads. Raises :class:`InvalidInput` for an attribute that none
-    of them declares, a value of the wrong type, or a strategy that breaks its contract; what its code
-    raises makes a trait ``None``.
+    ``attributes`` may also give computed attributes; the others are computed of ``events``, the whole of what
+    the subject did, or unknown without. ``others`` are strategies whose traits it reads. Raises
+    :class:`InvalidInput` for an attribute or event that none of them declares, a value of the wrong type, or
+    a strategy that breaks its contract; what its code raises makes a trait ``None``.
     """
     return Bench(strategy, settings, others, functions).evaluate(attributes, now, events)
 
@@ -192,13 +192,13 @@ class Bench:
         return compile_polars(self._steps, self._types, self._outputs)
 
     def evaluate(
-        self, attributes: Mapping[str, Value], now: dt.datetime, events: Sequence[Happening] = ()
+        self, attributes: Mapping[str, Value], now: dt.datetime, events: Sequence[Happening] | None = None
     ) -> Answer:
         """The answer for one subject."""
         for name in attributes:
             if name not in self.attributes:
                 raise InvalidInput.of(name, "the strategy declares no such attribute")
-        known = self._computed_of(events, now) if events else {}
+        known = {} if events is None else self._computed_of(events, now)
         for name, value in attributes.items():
             known[name] = to_rule(check_value(name, value, self._types[name]), self._types[name])
         values = [known.get(name) for name in self._types]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from segserver.strategies.api import Settings
-from segserver.strategies.cel import OTHER, Band, Bands, Label, Spellings
+from segserver.strategies.cel import OTHER, Band, Bands, Label, Spellings, TimeZone
 from segserver_demographic.standards import ISCED_2011, ISCO_08
 
 
@@ -39,16 +38,6 @@ def _gapless(generations: tuple[Generation, ...]) -> tuple[Generation, ...]:
     return generations
 
 
-def _time_zone(name: str) -> str:
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError(
-            f"{name!r} is not a time zone of the IANA database, such as Europe/Vienna"
-        ) from error
-    return name
-
-
 def _only(allowed: tuple[str, ...], table: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     strangers = sorted(set(table) - set(allowed))
     if strangers:
@@ -70,7 +59,7 @@ OpenSpellings = Annotated[Spellings, AfterValidator(_without_other)]
 class DemographicSettings(Settings):
     """Settings of the demographic strategy."""
 
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    time_zone: TimeZone = "UTC"
     """Where a day begins and ends, for ages and birthdays: a name of the IANA time zone database."""
 
     leap_day_birthday: Literal["february-28", "march-1"] = "march-1"
