@@ -96,10 +96,10 @@ def listing(data_dir: Path, as_json: bool) -> None:
       segserver callers list --json
     """
     from segserver.engine.build import system_clock_us
-    from segserver.engine.callers import Callers
+    from segserver.engine.callers import list_callers
 
     with _store(data_dir) as store:
-        found = Callers(store.reader, system_clock_us).listing()
+        found = list_callers(store.reader, system_clock_us())
     if as_json:
         write_json(
             [

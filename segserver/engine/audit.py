@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -29,6 +30,7 @@ from segserver.privacy.keyring import Keyring
 from segserver.privacy.profiles import Profiles
 from segserver.privacy.pseudonyms import AUDIT_TOKEN, NO_SALT, Pseudonyms
 from segserver.rules.times import to_datetime
+from segserver.privacy.vault import Subject
 from segserver.storage import log as rows
 from segserver.storage.contract import Connection
 from segserver.storage.subjects import Subjects
@@ -80,7 +82,7 @@ class AuditDesk:
         self, caller: Caller, wanted: Filter, subject: SubjectId | None, *, count: int, before: int | None
     ) -> Page:
         """A page of entries, newest first. Raises :class:`InvalidInput`, :class:`Unavailable`."""
-        wanted = self._with_subject(wanted, subject)
+        wanted = await self._with_subject(wanted, subject)
         page = await self._read(lambda c: search.search(c, wanted, count=count, before=before))
         details = _told(wanted) | {"entries": str(len(page.found))}
         await self._log(Kind.AUDIT_READ, caller, details, wanted)
@@ -100,7 +102,7 @@ class AuditDesk:
         self, caller: Caller, wanted: Filter, subject: SubjectId | None
     ) -> dict[str, Counter[str]]:
         """Numbers of entries by dimension and value."""
-        wanted = self._with_subject(wanted, subject)
+        wanted = await self._with_subject(wanted, subject)
         counts = await self._read(lambda c: search.stats(c, wanted))
         await self._log(Kind.AUDIT_READ, caller, _told(wanted) | {"counts": "true"}, wanted)
         return counts
@@ -117,7 +119,7 @@ class AuditDesk:
             raise InvalidInput.of(
                 "page_size", f"expected 1 to {search.PAGE_ENTRIES_MAX}", reason="PAGE_SIZE_INVALID"
             )
-        wanted = self._with_subject(wanted, subject)
+        wanted = await self._with_subject(wanted, subject)
 
         def read(connection: Connection) -> tuple[list[Record], int | None]:
             stop = read_head(connection)[0]
@@ -172,7 +174,7 @@ class AuditDesk:
         writer = self._store.writer
         return await self._read(lambda c: prune(writer, c, before=before, caller=caller.name, now=now))
 
-    def _with_subject(self, wanted: Filter, subject_id: SubjectId | None) -> Filter:
+    async def _with_subject(self, wanted: Filter, subject_id: SubjectId | None) -> Filter:
         """The filter with the subject's tokens: those that each of its ids had before it was stored, and last
         the one it has now.
 
@@ -187,10 +189,10 @@ class AuditDesk:
         if subject_id is None:
             return wanted
         key = self._pseudonyms.subject_key(subject_id)
-        subject = self._profiles.get(self._store.reader, key)
+        subject, aliases = await self._store.reads.read(partial(self._known, key))
         tokens = [self._pseudonyms.audit_token(key, NO_SALT)]
         if subject is not None:
-            keys = [subject.subject_key, *Subjects().aliases(self._store.reader, subject.subject_key)]
+            keys = [subject.subject_key, *aliases]
             tokens = [self._pseudonyms.audit_token(each, NO_SALT) for each in keys]
             tokens.append(self._pseudonyms.audit_token(subject.subject_key, subject.salt))
         if wanted.subjects and not set(wanted.subjects) & set(tokens):
@@ -235,3 +237,10 @@ def _told(wanted: Filter) -> dict[str, str]:
     }
     told |= {"kinds": " ".join(wanted.kinds)} if wanted.kinds else {}
     return told | ({"subjects": " ".join(wanted.subjects)} if wanted.subjects else {})
+    def _known(self, subject_key: bytes, connection: Connection) -> tuple[Subject | None, Sequence[bytes]]:
+        """The subject, if it is stored, and the keys that lead to it."""
+        subject = self._profiles.get(connection, subject_key)
+        if subject is None:
+            return None, ()
+        return subject, Subjects().aliases(connection, subject.subject_key)
+

@@ -13,7 +13,7 @@ from segserver.errors import InvalidInput, Unauthenticated
 from segserver.model import NAME, Caller, Role
 from segserver.storage import callers
 from segserver.storage.callers import CallerRow
-from segserver.storage.contract import Connection
+from segserver.storage.contract import Connection, Reader
 from segserver.storage.writer import Writer
 
 KEY_PREFIX = "segserver_"
@@ -111,13 +111,14 @@ class CallerInfo:
 class Callers:
     """Who calls, as the store knows it now. Whoever asks often remembers the answer, for a second at most."""
 
-    def __init__(self, reader: Connection, now_us: Callable[[], int]) -> None:
-        self._reader = reader
+    def __init__(self, reads: Reader, now_us: Callable[[], int]) -> None:
+        self._reads = reads
         self._now_us = now_us
 
-    def by_key(self, key: str) -> Caller:
+    async def by_key(self, key: str) -> Caller:
         """The caller with this key. Raises :class:`Unauthenticated`, which does not tell why."""
-        found = callers.find(self._reader, hash_key(key)) if key else None
+        digest = hash_key(key)
+        found = await self._reads.read(lambda connection: callers.find(connection, digest)) if key else None
         if found is None or found[0].revoked_us is not None:
             raise Unauthenticated(_UNKNOWN)
         row, expires_us = found
@@ -125,29 +126,31 @@ class Callers:
             raise Unauthenticated(_UNKNOWN)
         return _caller(row)
 
-    def by_certificate(self, identities: Sequence[str]) -> Caller:
+    async def by_certificate(self, identities: Sequence[str]) -> Caller:
         """The caller who may come with a certificate for these identities. Those of them that anybody has
         must all be one caller's. Raises :class:`Unauthenticated`, which does not tell why.
         """
-        rows = callers.find_by_certificate(self._reader, identities) if identities else ()
+        rows: Sequence[CallerRow] = ()
+        if identities:
+            rows = await self._reads.read(lambda c: callers.find_by_certificate(c, identities))
         if len(rows) != 1 or rows[0].revoked_us is not None:
             raise Unauthenticated("the certificate is not one of a caller", reason="CERTIFICATE_UNKNOWN")
         return _caller(rows[0])
 
-    def listing(self) -> Sequence[CallerInfo]:
-        """All callers by name; never a key."""
-        now_us = self._now_us()
-        expiries: dict[str, list[int | None]] = {}
-        for key in callers.keys(self._reader):
-            if key.expires_us is None or key.expires_us > now_us:
-                expiries.setdefault(key.name, []).append(key.expires_us)
-        identities: dict[str, list[str]] = {}
-        for name, identity in callers.certificates(self._reader):
-            identities.setdefault(name, []).append(identity)
-        return [
-            CallerInfo(row, tuple(expiries.get(row.name, ())), tuple(identities.get(row.name, ())))
-            for row in callers.listing(self._reader)
-        ]
+
+def list_callers(connection: Connection, now_us: int) -> Sequence[CallerInfo]:
+    """All callers by name; never a key."""
+    expiries: dict[str, list[int | None]] = {}
+    for key in callers.keys(connection):
+        if key.expires_us is None or key.expires_us > now_us:
+            expiries.setdefault(key.name, []).append(key.expires_us)
+    identities: dict[str, list[str]] = {}
+    for name, identity in callers.certificates(connection):
+        identities.setdefault(name, []).append(identity)
+    return [
+        CallerInfo(row, tuple(expiries.get(row.name, ())), tuple(identities.get(row.name, ())))
+        for row in callers.listing(connection)
+    ]
 
 
 def _caller(row: CallerRow) -> Caller:

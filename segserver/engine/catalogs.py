@@ -14,6 +14,7 @@ from segserver import catalog as catalogs_room
 from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.catalog import Catalog
 from segserver.engine.serving import Serving
+from segserver.engine.store import Store
 from segserver.errors import (
     CatalogError,
     Conflict,
@@ -29,7 +30,6 @@ from segserver.rules.cost import measure
 from segserver.storage import catalogs
 from segserver.storage.catalogs import CatalogRow
 from segserver.storage.contract import Connection
-from segserver.storage.writer import Writer
 from segserver.strategies.host import Host
 from segserver.strategies.manager import Installed
 
@@ -77,15 +77,13 @@ class Catalogs:
 
     def __init__(
         self,
-        reader: Connection,
-        writer: Writer,
+        store: Store,
         installed: Installed,
         host: Host,
         serve: Callable[[Catalog, CatalogRow], Serving],
         now_us: Callable[[], int],
     ) -> None:
-        self._reader = reader
-        self._writer = writer
+        self._store = store
         self._installed = installed
         self._host = host
         self._serve = serve
@@ -124,16 +122,16 @@ class Catalogs:
 
         Raises :class:`FailedPrecondition` when there is neither, :class:`CatalogError` when what would serve
         has problems."""
-        row, note = catalogs.latest(self._reader), ""
+        row, note = catalogs.latest(self._store.reader), ""
         if documents is None:
             if row is None:
                 _ = self.serving  # which says what is missing
                 return
-            documents, note = self.version(row.version).documents, STRATEGIES_CHANGED
+            documents, note = _documents(self._store.reader, row), STRATEGIES_CHANGED
         catalog = self.resolve(documents)
         if row is None or row.digest != catalog.digest:
             work, entries = self._publication(catalog, "startup", note)
-            row = self._writer.write_blocking(work, entries).result.row
+            row = self._store.writer.write_blocking(work, entries).result.row
         self._serve_now(catalog, row)
 
     async def refresh(self) -> None:
@@ -142,10 +140,10 @@ class Catalogs:
 
         One that can't be compiled here is refused and logged once; the one of before serves on. Raises
         :class:`Unavailable` when the store can't be read."""
-        row = catalogs.latest(self._reader)
+        row = await self._store.reads.read(catalogs.latest)
         if row is None or row.version in (self.serving.row.version, self._refused):
             return
-        documents = self.version(row.version).documents
+        documents = (await self.version(row.version)).documents
         try:
             catalog = await asyncio.to_thread(self.resolve, documents)
             if catalog.digest != row.digest:
@@ -178,7 +176,7 @@ class Catalogs:
             return
         async with self._publishing:
             work, entries = self._publication(catalog, "reload", "")
-            row: CatalogRow = (await self._writer.write(work, entries)).result.row
+            row: CatalogRow = (await self._store.writer.write(work, entries)).result.row
             self._serve_now(catalog, row)
         log.info("catalog serves", version=row.version, catalog=row.digest)
 
@@ -197,24 +195,25 @@ class Catalogs:
         more, :class:`Unavailable` when it can't be stored; the old one goes on serving then."""
         catalog = await asyncio.to_thread(self.resolve, documents)
         async with self._publishing:
-            _expect(expected_digest, catalogs.latest(self._reader))
+            _expect(expected_digest, await self._store.reads.read(catalogs.latest))
             if validate_only:
                 return CatalogRow(0, catalog.digest, self._now_us(), caller.name, note)
             work, entries = self._publication(catalog, caller.name, note, expected_digest, anew=True)
-            row: CatalogRow = (await self._writer.write(work, entries)).result.row
+            row: CatalogRow = (await self._store.writer.write(work, entries)).result.row
             self._serve_now(catalog, row)
             return row
 
-    def version(self, number: int) -> Published:
+    async def version(self, number: int) -> Published:
         """A stored version; 0 stands for the one that serves. Raises :class:`NotFound`."""
-        found = catalogs.get(self._reader, number or self.serving.row.version)
+        wanted = number or self.serving.row.version
+        found = await self._store.reads.read(lambda connection: catalogs.get(connection, wanted))
         if found is None:
             raise NotFound(f"no catalog has version {number}", reason="CATALOG_VERSION_NOT_FOUND")
         return Published(*found)
 
-    def versions(self, before: int, count: int) -> Sequence[CatalogRow]:
+    async def versions(self, before: int, count: int) -> Sequence[CatalogRow]:
         """Up to ``count`` versions older than ``before``, newest first."""
-        return catalogs.page(self._reader, before, count)
+        return await self._store.reads.read(lambda connection: catalogs.page(connection, before, count))
 
     def check_rule(self, rule: str) -> RuleReport:
         """What a rule would be in the serving catalog. Raises :class:`RuleError` when it does not compile."""
@@ -281,6 +280,14 @@ class Catalogs:
             )
         )
         return store, lambda stored: (entry,) if stored.added else ()
+
+
+def _documents(connection: Connection, row: CatalogRow) -> Documents:
+    """The source of a stored version."""
+    found = catalogs.get(connection, row.version)
+    if found is None:
+        raise NotFound(f"no catalog has version {row.version}", reason="CATALOG_VERSION_NOT_FOUND")
+    return found[1]
 
 
 def _expect(digest: str, latest: CatalogRow | None) -> None:

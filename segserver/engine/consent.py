@@ -17,7 +17,7 @@ from segserver.privacy.receipt import Controller, read_receipt, receipt
 from segserver.privacy.records import NEEDS_PURPOSE, OBJECTIONS, SIGNALLED, Record, RecordKind
 from segserver.privacy.subject import SubjectState
 from segserver.privacy.vault import Subject
-from segserver.storage.contract import Connection
+from segserver.storage.contract import Reader
 from segserver.storage.writer import Writer
 
 
@@ -44,7 +44,7 @@ class ConsentDesk:
 
     def __init__(
         self,
-        reader: Connection,
+        reads: Reader,
         writer: Writer,
         pseudonyms: Pseudonyms,
         profiles: Profiles,
@@ -53,7 +53,7 @@ class ConsentDesk:
         now_us: Callable[[], int],
         controller: Controller,
     ) -> None:
-        self._reader = reader
+        self._reads = reads
         self._writer = writer
         self._pseudonyms = pseudonyms
         self._profiles = profiles
@@ -102,10 +102,13 @@ class ConsentDesk:
         :class:`NotFound`.
         """
         subject = await self._read(caller, subject_id, "consent_history")
-        return self._consents.history(self._reader, subject, before=before, rows=rows)
+        return await self._reads.read(
+            lambda connection: self._consents.history(connection, subject, before=before, rows=rows)
+        )
 
     async def _read(self, caller: Caller, subject_id: SubjectId, what: str) -> Subject:
-        subject = self._profiles.require(self._reader, self._pseudonyms.subject_key(subject_id))
+        subject_key = self._pseudonyms.subject_key(subject_id)
+        subject = await self._reads.read(lambda connection: self._profiles.require(connection, subject_key))
         entry = self._entry(Kind.PROFILE_READ, caller, subject, details={"read": what})
         await self._writer.write(None, (entry,))
         return subject

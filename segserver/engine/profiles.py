@@ -19,7 +19,7 @@ from segserver.privacy.pseudonyms import Pseudonyms
 from segserver.privacy.subject import RuleValue
 from segserver.privacy.vault import Subject
 from segserver.rules.values import from_rule
-from segserver.storage.contract import Connection
+from segserver.storage.contract import Connection, Reader
 from segserver.storage.writer import Writer
 
 
@@ -66,7 +66,7 @@ class ProfileDesk:
 
     def __init__(
         self,
-        reader: Connection,
+        reads: Reader,
         writer: Writer,
         pseudonyms: Pseudonyms,
         keeper: Keeper,
@@ -74,7 +74,7 @@ class ProfileDesk:
         now_us: Callable[[], int],
         limits: Limits,
     ) -> None:
-        self._reader = reader
+        self._reads = reads
         self._writer = writer
         self._pseudonyms = pseudonyms
         self._keeper = keeper
@@ -123,7 +123,8 @@ class ProfileDesk:
 
     async def get(self, caller: Caller, subject_id: SubjectId) -> StoredProfile:
         """What is stored about a subject, once the read is in the log. Raises :class:`NotFound`."""
-        subject = self._keeper.require(self._reader, self._pseudonyms.subject_key(subject_id))
+        subject_key = self._pseudonyms.subject_key(subject_id)
+        subject = await self._reads.read(lambda connection: self._keeper.require(connection, subject_key))
         serving = self._serving()
         now_us = self._now_us()
         current = serving.gate.current(subject.profile, now_us)

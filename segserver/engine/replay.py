@@ -106,10 +106,10 @@ class Replayer:
 
     async def _catalog(self, digest: str) -> tuple[CatalogRow, Catalog]:
         before = 2**63 - 1
-        while rows := self._catalogs.versions(before, VERSIONS_PAGE):
+        while rows := await self._catalogs.versions(before, VERSIONS_PAGE):
             for row in rows:
                 if row.digest == digest:
-                    documents = self._catalogs.version(row.version).documents
+                    documents = (await self._catalogs.version(row.version)).documents
                     return row, await asyncio.to_thread(self._catalogs.resolve, documents)
             before = rows[-1].version
         raise FailedPrecondition("the recorded catalog is not stored here", reason="CATALOG_NOT_STORED")

@@ -78,9 +78,10 @@ class RightsDesk:
 
     async def export(self, caller: Caller, subject_id: SubjectId) -> bytes:
         """Everything about a subject as JSON, once the export is in the log. Raises :class:`NotFound`."""
-        subject = self._profiles.require(self._store.reader, self._pseudonyms.subject_key(subject_id))
+        key = self._pseudonyms.subject_key(subject_id)
+        subject = await self._store.reads.read(lambda connection: self._profiles.require(connection, key))
         memberships, sources = await self._memberships(subject_id), await self._sources(subject)
-        document = self._document(caller, subject, memberships, sources)
+        document = await self._document(caller, subject, memberships, sources)
         await self._log(Kind.SUBJECT_EXPORTED, caller, self._audit(subject))
         return document
 
@@ -133,7 +134,7 @@ class RightsDesk:
     async def open_request(self, caller: Caller, subject_id: SubjectId, kind: RequestKind) -> RequestRow:
         """Enters a request, also of a person of whom nothing is stored: that answer is due as well."""
         key = self._pseudonyms.subject_key(subject_id)
-        subject = self._profiles.get(self._store.reader, key)
+        subject = await self._store.reads.read(lambda connection: self._profiles.get(connection, key))
         token = self._pseudonyms.audit_token(key, NO_SALT) if subject is None else self._audit(subject)
         work = self._register.open(kind, token, self._now_us())
         details = {"request": kind.value}
@@ -149,12 +150,12 @@ class RightsDesk:
             work, lambda row: (self._entry(Kind.SUBJECT_REQUEST, caller, row.subject, details),)
         )
 
-    def requests(self, *, overdue_only: bool) -> list[RequestRow]:
+    async def requests(self, *, overdue_only: bool) -> list[RequestRow]:
         """Open requests, the most urgent first."""
-        reader = self._store.reader
+        now_us = self._now_us()
         if overdue_only:
-            return self._register.overdue(reader, self._now_us())
-        return self._register.pending(reader)
+            return await self._store.reads.read(lambda connection: self._register.overdue(connection, now_us))
+        return await self._store.reads.read(self._register.pending)
 
     async def ask_identification(self, caller: Caller, token: str, reason: str) -> str:
         """Enters the first officer's request; its id. Raises :class:`InvalidInput` without a reason."""
@@ -176,14 +177,14 @@ class RightsDesk:
 
         row = (await self._store.writer.write(work, entries)).result
         subject = await asyncio.to_thread(self._find, row.subject)
-        return self._document(caller, subject, {}, await self._sources(subject))
+        return await self._document(caller, subject, {}, await self._sources(subject))
 
-    def processing_record(self) -> dict[str, Any]:
+    async def processing_record(self) -> dict[str, Any]:
         """The record of processing activities of the serving catalog; its recipients are the callers."""
         catalog = self._serving().catalog
         recipients = {
             row.name: row.purposes.split()
-            for row in callers.listing(self._store.reader)
+            for row in await self._store.reads.read(callers.listing)
             if row.revoked_us is None
         }
         sources = Sources(
@@ -219,7 +220,7 @@ class RightsDesk:
 
         return await asyncio.to_thread(read)
 
-    def _document(
+    async def _document(
         self,
         caller: Caller,
         subject: Subject,
@@ -227,11 +228,7 @@ class RightsDesk:
         sources: dict[str, str],
     ) -> bytes:
         catalog = self._serving().catalog
-        history: list[tuple[int, Record]] = []
-        before: int | None = None
-        while page := self._consents.history(self._store.reader, subject, before=before):
-            history += page
-            before = page[-1][0]
+        history = await self._store.reads.read(lambda connection: self._history(connection, subject))
         derived = Derived(
             memberships=memberships,
             rules={name: segment.rule for name, segment in catalog.segments.items()},
@@ -241,6 +238,14 @@ class RightsDesk:
         expired = frozenset(subject.profile.values.keys() - current.keys())
         shown = replace(subject, profile=subject.profile.without(expired))
         return export(shown, self._token(subject, caller), history, catalog.policy, derived)
+
+    def _history(self, connection: Connection, subject: Subject) -> list[tuple[int, Record]]:
+        history: list[tuple[int, Record]] = []
+        before: int | None = None
+        while page := self._consents.history(connection, subject, before=before):
+            history += page
+            before = page[-1][0]
+        return history
 
     def _find(self, token: str) -> Subject:
         connection = self._store.connect()

@@ -31,7 +31,7 @@ class CatalogServicer:
 
     async def GetCatalog(self, request: pb.GetCatalogRequest, _: Caller) -> pb.GetCatalogResponse:  # noqa: N802
         """The serving catalog, or an older version, as source."""
-        published = self._engine.catalogs.version(request.version)
+        published = await self._engine.catalogs.version(request.version)
         return pb.GetCatalogResponse(
             version=messages.version(published.row),
             documents=[
@@ -131,7 +131,7 @@ class CatalogServicer:
         """The published versions, newest first."""
         size = _size(request.page_size)
         before = _before(request.page_token)
-        rows: Sequence[CatalogRow] = self._engine.catalogs.versions(before, size + 1)
+        rows: Sequence[CatalogRow] = await self._engine.catalogs.versions(before, size + 1)
         token = str(rows[size - 1].version) if len(rows) > size else ""
         return pb.ListCatalogVersionsResponse(
             versions=[messages.version(row) for row in rows[:size]], next_page_token=token

@@ -91,7 +91,7 @@ class PrivacyServicer:
         caller: Caller,  # noqa: ARG002  every method takes its caller
     ) -> pb.ListRequestsResponse:
         """Lists open requests."""
-        rows = self._rights.requests(overdue_only=request.overdue_only)
+        rows = await self._rights.requests(overdue_only=request.overdue_only)
         return pb.ListRequestsResponse(requests=[self._request(row) for row in rows])
 
     async def AskIdentification(  # noqa: N802
@@ -114,7 +114,7 @@ class PrivacyServicer:
         caller: Caller,  # noqa: ARG002
     ) -> pb.GetProcessingRecordResponse:
         """Writes the record of processing activities."""
-        record = self._rights.processing_record()
+        record = await self._rights.processing_record()
         text = json.dumps(record, indent=2, ensure_ascii=False)
         return pb.GetProcessingRecordResponse(json=text, markdown=markdown(record))
 

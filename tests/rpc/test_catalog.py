@@ -289,7 +289,7 @@ async def test_of_two_processes_one_publishes_over_what_it_has_seen(server, tmp_
         with pytest.raises(Conflict) as refused:
             await server.client().publish_catalog(documents(FIRST + "# mine\n"), expected_digest=old)
     assert refused.value.reason == "CATALOG_CHANGED"
-    assert len(server.engine.catalogs.versions(2**63 - 1, 10)) == 2
+    assert len(await server.engine.catalogs.versions(2**63 - 1, 10)) == 2
 
 
 async def test_programs_are_made_before_a_catalog_serves(server, monkeypatch):
