@@ -10,12 +10,14 @@ from segserver.client.blocking import Client
 from segserver.client.calls import Subject, parse_subject
 from segserver.client.results import (
     Attribute,
+    BulkEvaluation,
     Catalog,
     CatalogDiff,
     CatalogVersion,
     ChangeKind,
     Condition,
     Document,
+    EvaluatedPart,
     Evaluation,
     Event,
     EventsRecorded,
@@ -41,6 +43,7 @@ from segserver.client.tls import tls
 __all__ = [
     "AsyncClient",
     "Attribute",
+    "BulkEvaluation",
     "Catalog",
     "CatalogDiff",
     "CatalogVersion",
@@ -48,6 +51,7 @@ __all__ = [
     "Client",
     "Condition",
     "Document",
+    "EvaluatedPart",
     "Evaluation",
     "Event",
     "EventsRecorded",

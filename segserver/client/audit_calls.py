@@ -34,7 +34,6 @@ class EntryFilter:
 
     def message(self) -> pb.EntryFilter:
         """The filter as a message."""
-        subject = None if self.subject is None else parse_subject(self.subject)
         return pb.EntryFilter(
             after=None if self.after is None else timestamp_to_proto(self.after, "after"),
             before=None if self.before is None else timestamp_to_proto(self.before, "before"),
@@ -46,7 +45,7 @@ class EntryFilter:
             withheld_by=self.withheld_by,
             result=self.result,
             audit_token=self.audit_token,
-            subject=None if subject is None else value_pb2.SubjectId(type=subject.type, id=subject.id),
+            subject=_subject(self.subject),
         )
 
 
@@ -120,6 +119,28 @@ def prove_entry(log_index: int) -> Call[str]:
     return Call(_AUDIT, "ProveEntry", request, pb.ProveEntryResponse, lambda reply: str(reply.proof))
 
 
+def prove_result(log_index: int, subject: Subject | None = None, audit_token: str = "") -> Call[str]:
+    """The proof file of what the bulk evaluation of this entry answered for a subject, who is named by id or
+    by its token in the log.
+    """
+    request = pb.ProveResultRequest(log_index=log_index, subject=_subject(subject), audit_token=audit_token)
+    return Call(_AUDIT, "ProveResult", request, pb.ProveResultResponse, lambda r: str(r.proof), lasting=True)
+
+
+def audit_results(
+    subject: Subject | None = None, audit_token: str = "", page_size: int = 0
+) -> Listing[Record]:
+    """The pages of bulk evaluations that answered for a subject, newest first."""
+
+    def page(token: str) -> Call[tuple[tuple[Record, ...], str]]:
+        request = pb.ListResultsRequest(
+            subject=_subject(subject), audit_token=audit_token, page_size=page_size, page_token=token
+        )
+        return Call(_AUDIT, "ListResults", request, pb.ListResultsResponse, _records, lasting=True)
+
+    return Listing(page)
+
+
 def audit_checkpoint(old_size: int = 0) -> Call[SignedCheckpoint]:
     """The newest checkpoint, and the proof that it extends ``old_size`` entries."""
     request = pb.GetCheckpointRequest(old_size=old_size)
@@ -141,11 +162,15 @@ def prune_audit(before: dt.datetime) -> Call[int]:
 
 def replay_entry(log_index: int, subject: Subject) -> Call[Replay]:
     """Evaluates a recorded question again; the log has tokens only, so the subject is named."""
-    who = parse_subject(subject)
-    request = pb.ReplayEntryRequest(
-        log_index=log_index, subject=value_pb2.SubjectId(type=who.type, id=who.id)
-    )
+    request = pb.ReplayEntryRequest(log_index=log_index, subject=_subject(subject))
     return Call(_AUDIT, "ReplayEntry", request, pb.ReplayEntryResponse, _replay, lasting=True)
+
+
+def _subject(subject: Subject | None) -> value_pb2.SubjectId | None:
+    if subject is None:
+        return None
+    who = parse_subject(subject)
+    return value_pb2.SubjectId(type=who.type, id=who.id)
 
 
 def _replay(reply: Any) -> Replay:

@@ -106,6 +106,7 @@ class AsyncClient:
 
     evaluate = _sending(calls.evaluate)
     evaluate_batch = _sending(calls.evaluate_batch)
+    evaluate_all = _streaming(calls.evaluate_all)
     explain = _sending(calls.explain)
     upsert_profile = _sending(calls.upsert_profile)
     upsert_profiles = _sending(calls.upsert_profiles)
@@ -145,6 +146,8 @@ class AsyncClient:
     audit_entry = _sending(audit_calls.audit_entry)
     audit_stats = _sending(audit_calls.audit_stats)
     prove_entry = _sending(audit_calls.prove_entry)
+    prove_result = _sending(audit_calls.prove_result)
+    audit_results = _listing(audit_calls.audit_results)
     audit_checkpoint = _sending(audit_calls.audit_checkpoint)
     prune_audit = _sending(audit_calls.prune_audit)
     replay_entry = _sending(audit_calls.replay_entry)

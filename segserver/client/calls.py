@@ -19,6 +19,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from segserver.client.failures import failure_error
 from segserver.client.reading import read
 from segserver.client.results import (
+    BulkEvaluation,
+    EvaluatedPart,
     Evaluation,
     Event,
     EventsRecorded,
@@ -26,11 +28,12 @@ from segserver.client.results import (
     Profile,
     ProfileChange,
     ProfileWrite,
+    SegmentResult,
 )
 from segserver.errors import InvalidInput, SegserverError
 from segserver.model import NAME, SubjectId, Value
 from segserver.v1 import profile_service_pb2, segmentation_service_pb2, value_pb2
-from segserver.wire import attributes_to_proto, timestamp_to_proto
+from segserver.wire import attributes_to_proto, timestamp_from_proto, timestamp_to_proto
 
 T = TypeVar("T")
 
@@ -172,6 +175,22 @@ def evaluate_batch(
     )
 
 
+def evaluate_all(
+    purpose: str, segments: Iterable[str] = (), at: dt.datetime | None = None
+) -> Stream[EvaluatedPart]:
+    """As :func:`evaluate`, for every stored subject, in parts as they come. There is no deadline; when the
+    iteration ends without an error, it was everybody."""
+    return Stream(
+        _SEGMENTATION,
+        "BulkEvaluateSegments",
+        segmentation_service_pb2.BulkEvaluateSegmentsRequest(
+            purpose=purpose, segments=_texts(segments, "segments"), evaluate_time=_moment(at)
+        ),
+        segmentation_service_pb2.BulkEvaluateSegmentsResponse,
+        _evaluated,
+    )
+
+
 def explain(
     subject: Subject,
     segment: str,
@@ -287,6 +306,26 @@ def _each_result(reply: Any, *, name: str, kind: type[T]) -> tuple[T | Segserver
             read(kind, getattr(result, name)) if result.HasField(name) else failure_error(result.error)
             for result in reply.results
         ]
+    )
+
+
+def _evaluated(reply: Any) -> EvaluatedPart:
+    distinct = [read(SegmentResult, result) for result in reply.distinct]
+    return EvaluatedPart(
+        evaluation_id=reply.evaluation_id,
+        evaluate_time=timestamp_from_proto(reply.evaluate_time),
+        catalog_digest=reply.catalog_digest,
+        log_index=reply.log_index,
+        evaluations=tuple(
+            [
+                BulkEvaluation(
+                    one.subject_token,
+                    tuple([distinct[place] for place in one.results]),
+                    failure_error(one.error) if one.HasField("error") else None,
+                )
+                for one in reply.results
+            ]
+        ),
     )
 
 

@@ -81,6 +81,32 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
+class BulkEvaluation:
+    """The answer for one subject of an evaluation of everybody; ``error`` says why there is none."""
+
+    subject_token: str
+    results: tuple[SegmentResult, ...]
+    error: SegserverError | None
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The ids of the segments that the subject is a member of."""
+        return tuple(result.segment for result in self.results if result.outcome is Outcome.MEMBER)
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatedPart:
+    """A part of an evaluation of everybody: the answers for some subjects."""
+
+    evaluation_id: str
+    evaluate_time: dt.datetime
+    catalog_digest: str
+    log_index: int
+    """The audit entry that commits to these answers."""
+    evaluations: tuple[BulkEvaluation, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ExplanationNode:
     """One node of a rule's tree, with its truth."""
 

@@ -13,15 +13,16 @@ from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from segserver.audit import proof, search
+from segserver.audit import proof, results, search
 from segserver.audit.checkpoints import Notary
-from segserver.audit.entry import Entry, Kind, encode, timestamp_us
+from segserver.audit.entry import Entry, Kind, decode, encode, timestamp_us
 from segserver.audit.export import Record
 from segserver.audit.index import Indexer
 from segserver.audit.log import read_head
 from segserver.audit.note import NoteKey, Signer, open_checkpoint
 from segserver.audit.prune import prune
-from segserver.audit.search import Filter, Page
+from segserver.audit.search import Filter, Found, Page
+from segserver.engine.evidence import SUBJECT, Evidence, leaves
 from segserver.engine.replay import Replay, Replayer
 from segserver.engine.store import Store
 from segserver.errors import FailedPrecondition, InvalidInput, NotFound
@@ -29,8 +30,8 @@ from segserver.model import Caller, SubjectId
 from segserver.privacy.keyring import Keyring
 from segserver.privacy.profiles import Profiles
 from segserver.privacy.pseudonyms import AUDIT_TOKEN, NO_SALT, Pseudonyms
-from segserver.rules.times import to_datetime
 from segserver.privacy.vault import Subject
+from segserver.rules.times import to_datetime
 from segserver.storage import log as rows
 from segserver.storage.contract import Connection
 from segserver.storage.subjects import Subjects
@@ -62,9 +63,11 @@ class AuditDesk:
         profiles: Profiles,
         signer: Signer,
         replayer: Replayer,
+        beside: Evidence,
         now_us: Callable[[], int],
     ) -> None:
         self._store = store
+        self._evidence = beside
         self._pseudonyms = pseudonyms
         self._profiles = profiles
         self._replayer = replayer
@@ -142,6 +145,59 @@ class AuditDesk:
         await self._log(Kind.AUDIT_EXPORTED, caller, {"log_index": str(log_index), "proof": "true"})
         return made
 
+    async def prove_result(
+        self, caller: Caller, log_index: int, subject: SubjectId | None, audit_token: str
+    ) -> str:
+        """The proof file of what the bulk evaluation of this entry answered for a subject.
+
+        Raises what :meth:`get` and :func:`segserver.audit.results.prove_result` raise,
+        :class:`FailedPrecondition` for an entry of another kind or whose evidence is not here,
+        :class:`NotFound` when the subject has no result under it.
+        """
+        wanted = await self._one_subject(subject, audit_token)
+        entry = decode(await self.get(caller, log_index))
+        name = entry.details.get("evidence", "")
+        if entry.kind is not Kind.BATCH_EVALUATION or not name:
+            raise FailedPrecondition(
+                f"entry {log_index} is no page of a bulk evaluation", reason="NOT_A_BULK_EVALUATION"
+            )
+        evidence_rows = await asyncio.to_thread(self._evidence.read, name)
+        place = evidence_rows[SUBJECT].index_of(wanted.subjects[-1])
+        if place is None:
+            raise NotFound(
+                f"entry {log_index} holds no result of this subject", reason="RESULT_NOT_FOUND"
+            )
+        await asyncio.to_thread(self.notary.sign)
+        entry_proof = await self._read(lambda c: proof.prove(c, log_index, [self.key]))
+        made = await asyncio.to_thread(
+            results.prove_result, entry, entry_proof, leaves(evidence_rows), place
+        )
+        await self._log(
+            Kind.AUDIT_EXPORTED, caller, {"log_index": str(log_index), "proof": "result"}, wanted
+        )
+        return made
+
+    async def results_of(
+        self, caller: Caller, subject: SubjectId | None, audit_token: str, *, count: int, before: int | None
+    ) -> Page:
+        """Those of the newest ``count`` pages of bulk evaluations, below ``before``, that answered for a
+        subject. Pages whose evidence is not here are left out."""
+        wanted = await self._one_subject(subject, audit_token)
+        kinds = Filter(kinds=(Kind.BATCH_EVALUATION,))
+        page = await self._read(lambda c: search.search(c, kinds, count=count, before=before))
+        token = wanted.subjects[-1]
+
+        def having() -> list[Found]:
+            return [
+                found
+                for found in page.found
+                if self._evidence.names(found.entry.details.get("evidence", ""), token)
+            ]
+
+        found = await asyncio.to_thread(having)
+        await self._log(Kind.AUDIT_READ, caller, {"results": str(len(found))}, wanted)
+        return Page(found, page.before)
+
     async def checkpoint(self, old_size: int) -> tuple[str, Sequence[bytes]]:
         """The newest checkpoint, and its consistency with an older size.
 
@@ -162,7 +218,9 @@ class AuditDesk:
         return await self._replayer.replay(await self.get(caller, log_index), subject)
 
     async def prune(self, caller: Caller, before_us: int) -> int:
-        """Drops payloads of entries before a time; returns how many. Raises :class:`InvalidInput`."""
+        """Drops payloads of entries before a time, and the evidence beside them; returns how many payloads.
+        Raises :class:`InvalidInput`.
+        """
         now = to_datetime(self._now_us())
         before = to_datetime(before_us)
         if before > now - dt.timedelta(days=RETENTION_DAYS_MIN):
@@ -172,7 +230,15 @@ class AuditDesk:
                 reason="RETENTION_TOO_SHORT",
             )
         writer = self._store.writer
-        return await self._read(lambda c: prune(writer, c, before=before, caller=caller.name, now=now))
+        dropped = await self._read(lambda c: prune(writer, c, before=before, caller=caller.name, now=now))
+        await asyncio.to_thread(self._evidence.drop, before_us)
+        return dropped
+
+    async def _one_subject(self, subject: SubjectId | None, audit_token: str) -> Filter:
+        """The filter for a subject that is named by its id, its token, or both."""
+        if subject is None and not audit_token:
+            raise InvalidInput.of("subject", "name the subject", reason="SUBJECT_MISSING")
+        return await self._with_subject(Filter(subjects=(audit_token,) if audit_token else ()), subject)
 
     async def _with_subject(self, wanted: Filter, subject_id: SubjectId | None) -> Filter:
         """The filter with the subject's tokens: those that each of its ids had before it was stored, and last
@@ -198,6 +264,13 @@ class AuditDesk:
         if wanted.subjects and not set(wanted.subjects) & set(tokens):
             raise InvalidInput.of("subject", "is not the one of audit_token", reason="SUBJECT_MISMATCH")
         return replace(wanted, subjects=tuple(tokens))
+
+    def _known(self, subject_key: bytes, connection: Connection) -> tuple[Subject | None, Sequence[bytes]]:
+        """The subject, if it is stored, and the keys that lead to it."""
+        subject = self._profiles.get(connection, subject_key)
+        if subject is None:
+            return None, ()
+        return subject, Subjects().aliases(connection, subject.subject_key)
 
     async def _read(self, read: Callable[[Connection], T]) -> T:
         """Reads on a thread and a connection of its own: a long search delays no answer."""
@@ -237,10 +310,3 @@ def _told(wanted: Filter) -> dict[str, str]:
     }
     told |= {"kinds": " ".join(wanted.kinds)} if wanted.kinds else {}
     return told | ({"subjects": " ".join(wanted.subjects)} if wanted.subjects else {})
-    def _known(self, subject_key: bytes, connection: Connection) -> tuple[Subject | None, Sequence[bytes]]:
-        """The subject, if it is stored, and the keys that lead to it."""
-        subject = self._profiles.get(connection, subject_key)
-        if subject is None:
-            return None, ()
-        return subject, Subjects().aliases(connection, subject.subject_key)
-

@@ -169,6 +169,7 @@ def _build(config: Config, plugins: Installed, now_us: Callable[[], int], *, pub
         served.open(documents)
         release_key = derive(keyring.pseudonym_root, f"release/{keyring.tenant}")
         inputs_key = derive(keyring.pseudonym_root, f"audit-inputs/{keyring.tenant}")
+        beside = Evidence(config.evidence_path)
         histories = Histories(vault, EventParts())
         behavior = Behavior(histories, writer.submit)
         corridor = Corridor(
@@ -212,7 +213,13 @@ def _build(config: Config, plugins: Installed, now_us: Callable[[], int], *, pub
             consents=consents,
             rights=desk,
             audit=AuditDesk(
-                store, pseudonyms, keeper, log_signer(keyring), Replayer(corridor, served, pseudonyms), now_us
+                store,
+                pseudonyms,
+                keeper,
+                log_signer(keyring),
+                Replayer(corridor, served, pseudonyms),
+                beside,
+                now_us,
             ),
             upkeep=Upkeep(
                 store,

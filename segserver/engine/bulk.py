@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -124,7 +124,7 @@ class BulkEvaluator:
 
     async def evaluate_all(
         self, caller: Caller, purpose: str, segments: tuple[str, ...] = (), at_us: int | None = None
-    ) -> AsyncIterator[BulkPage]:
+    ) -> AsyncGenerator[BulkPage, None]:
         """The answers for every stored subject, page by page, under the catalog that serves now and as of
         ``at_us`` (``None``: now). Each page sees the decisions of its subjects as they are when it is read.
 

@@ -6,6 +6,7 @@ about the order in which a recipient got its answers, so its tokens can't be joi
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +21,7 @@ commas.
 """
 SCHEMA = pl.Schema(dict.fromkeys(COLUMNS, pl.String()))
 
+_NAME = re.compile(r"[0-9a-f-]{36}")
 _MILLISECOND_BITS = 80
 """A UUID of version 7 begins with the milliseconds since the epoch; so many bits follow."""
 
@@ -57,6 +59,14 @@ class Evidence:
                 reason="EVIDENCE_MISSING",
             ) from None
 
+    def names(self, name: str, subject: str) -> bool:
+        """Whether a page has a row of this audit token; not where its evidence is not here."""
+        try:
+            rows = pl.scan_parquet(self._path(name)).filter(pl.col(SUBJECT) == subject)
+            return not rows.select(SUBJECT).collect().is_empty()
+        except (OSError, pl.exceptions.PolarsError):
+            return False
+
     def drop(self, before_us: int) -> int:
         """Removes the files of pages that were evaluated before a time; how many."""
         dropped = 0
@@ -68,7 +78,8 @@ class Evidence:
         return dropped
 
     def _path(self, name: str) -> Path:
-        return self._folder / f"{name}.parquet"
+        """Where a page's rows are. A name that no page can have leads nowhere."""
+        return self._folder / (f"{name}.parquet" if _NAME.fullmatch(name) else "none")
 
 
 def leaves(rows: pl.DataFrame) -> list[bytes]:

@@ -71,6 +71,30 @@ class AuditServicer:
         """The proof of one entry."""
         return pb.ProveEntryResponse(proof=await self._audit.prove(caller, request.log_index))
 
+    async def ProveResult(  # noqa: N802
+        self, request: pb.ProveResultRequest, caller: Caller
+    ) -> pb.ProveResultResponse:
+        """The proof of one subject's result."""
+        subject = self._named(request)
+        made = await self._audit.prove_result(caller, request.log_index, subject, request.audit_token)
+        return pb.ProveResultResponse(proof=made)
+
+    async def ListResults(  # noqa: N802
+        self, request: pb.ListResultsRequest, caller: Caller
+    ) -> pb.ListResultsResponse:
+        """The bulk evaluations that answered for a subject."""
+        page = await self._audit.results_of(
+            caller,
+            self._named(request),
+            request.audit_token,
+            count=_size(request.page_size, SEARCH_DEFAULT),
+            before=_place(request.page_token),
+        )
+        return pb.ListResultsResponse(
+            entries=[pb.AuditEntry(log_index=item.log_index, payload=item.payload) for item in page.found],
+            next_page_token="" if page.before is None else str(page.before),
+        )
+
     async def GetCheckpoint(  # noqa: N802
         self, request: pb.GetCheckpointRequest, _: Caller
     ) -> pb.GetCheckpointResponse:
@@ -101,6 +125,9 @@ class AuditServicer:
                 for item in replay.differences
             ],
         )
+
+    def _named(self, message: pb.ProveResultRequest | pb.ListResultsRequest) -> SubjectId | None:
+        return convert.subject_id(message.subject, self._limits) if message.HasField("subject") else None
 
     def _subject(self, message: pb.EntryFilter) -> SubjectId | None:
         if not message.HasField("subject"):

@@ -24,6 +24,7 @@ _SERVICES: Mapping[str, Mapping[str, frozenset[Role]]] = {
     "SegmentationService": {
         "EvaluateSegments": _EVALUATORS,
         "BatchEvaluateSegments": _EVALUATORS,
+        "BulkEvaluateSegments": _EVALUATORS,
         "ExplainSegment": _EXPLAINERS,
     },
     "ProfileService": {
@@ -47,6 +48,8 @@ _SERVICES: Mapping[str, Mapping[str, frozenset[Role]]] = {
         "GetStats": _OFFICERS,
         "ExportEntries": _OFFICERS,
         "ProveEntry": _OFFICERS,
+        "ProveResult": _OFFICERS,
+        "ListResults": _OFFICERS,
         "GetCheckpoint": _EVERYBODY,
         "PruneEntries": _OFFICERS,
         "ReplayEntry": _OFFICERS,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing
 
 from segserver.config import Limits
 from segserver.engine import Engine
@@ -10,7 +11,7 @@ from segserver.engine.answers import Evaluation
 from segserver.engine.corridor import Question
 from segserver.errors import SegserverError
 from segserver.model import Caller
-from segserver.rpc import convert, status
+from segserver.rpc import bulk, convert, status
 from segserver.rpc.explanation import explain_response
 from segserver.rpc.permissions import VALUE_READERS
 from segserver.v1 import segmentation_service_pb2 as pb
@@ -66,6 +67,21 @@ class SegmentationServicer:
                 for answer in answers
             ]
         )
+
+    async def BulkEvaluateSegments(  # noqa: N802
+        self, request: pb.BulkEvaluateSegmentsRequest, caller: Caller
+    ) -> AsyncIterator[pb.BulkEvaluateSegmentsResponse]:
+        """Evaluates every stored subject."""
+        pages = self._engine.bulk.evaluate_all(
+            caller,
+            convert.purpose(request.purpose),
+            self._segments(request.segments),
+            convert.time_us(request.evaluate_time if request.HasField("evaluate_time") else None),
+        )
+        async with aclosing(pages):
+            async for page in pages:
+                for part in bulk.parts(page):
+                    yield part
 
     async def ExplainSegment(  # noqa: N802
         self, request: pb.ExplainSegmentRequest, caller: Caller

@@ -138,6 +138,42 @@ class ProveEntryResponse(_message.Message):
     proof: str
     def __init__(self, proof: _Optional[str] = ...) -> None: ...
 
+class ProveResultRequest(_message.Message):
+    __slots__ = ("log_index", "subject", "audit_token")
+    LOG_INDEX_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    AUDIT_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    log_index: int
+    subject: _value_pb2.SubjectId
+    audit_token: str
+    def __init__(self, log_index: _Optional[int] = ..., subject: _Optional[_Union[_value_pb2.SubjectId, _Mapping]] = ..., audit_token: _Optional[str] = ...) -> None: ...
+
+class ProveResultResponse(_message.Message):
+    __slots__ = ("proof",)
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    proof: str
+    def __init__(self, proof: _Optional[str] = ...) -> None: ...
+
+class ListResultsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "subject", "audit_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    AUDIT_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    subject: _value_pb2.SubjectId
+    audit_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., subject: _Optional[_Union[_value_pb2.SubjectId, _Mapping]] = ..., audit_token: _Optional[str] = ...) -> None: ...
+
+class ListResultsResponse(_message.Message):
+    __slots__ = ("entries", "next_page_token")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[AuditEntry]
+    next_page_token: str
+    def __init__(self, entries: _Optional[_Iterable[_Union[AuditEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
 class GetCheckpointRequest(_message.Message):
     __slots__ = ("old_size",)
     OLD_SIZE_FIELD_NUMBER: _ClassVar[int]

@@ -60,6 +60,16 @@ class AuditServiceStub:
                 request_serializer=segserver_dot_v1_dot_audit__service__pb2.ProveEntryRequest.SerializeToString,
                 response_deserializer=segserver_dot_v1_dot_audit__service__pb2.ProveEntryResponse.FromString,
                 _registered_method=True)
+        self.ProveResult = channel.unary_unary(
+                '/segserver.v1.AuditService/ProveResult',
+                request_serializer=segserver_dot_v1_dot_audit__service__pb2.ProveResultRequest.SerializeToString,
+                response_deserializer=segserver_dot_v1_dot_audit__service__pb2.ProveResultResponse.FromString,
+                _registered_method=True)
+        self.ListResults = channel.unary_unary(
+                '/segserver.v1.AuditService/ListResults',
+                request_serializer=segserver_dot_v1_dot_audit__service__pb2.ListResultsRequest.SerializeToString,
+                response_deserializer=segserver_dot_v1_dot_audit__service__pb2.ListResultsResponse.FromString,
+                _registered_method=True)
         self.GetCheckpoint = channel.unary_unary(
                 '/segserver.v1.AuditService/GetCheckpoint',
                 request_serializer=segserver_dot_v1_dot_audit__service__pb2.GetCheckpointRequest.SerializeToString,
@@ -116,6 +126,20 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ProveResult(self, request, context):
+        """Proves what a bulk evaluation answered for one subject, for anyone who has the log's key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListResults(self, request, context):
+        """Lists the entries of bulk evaluations that answered for one subject.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetCheckpoint(self, request, context):
         """Gets the newest signed checkpoint, and the proof that it extends an older size: what a witness asks for.
         """
@@ -164,6 +188,16 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.ProveEntry,
                     request_deserializer=segserver_dot_v1_dot_audit__service__pb2.ProveEntryRequest.FromString,
                     response_serializer=segserver_dot_v1_dot_audit__service__pb2.ProveEntryResponse.SerializeToString,
+            ),
+            'ProveResult': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProveResult,
+                    request_deserializer=segserver_dot_v1_dot_audit__service__pb2.ProveResultRequest.FromString,
+                    response_serializer=segserver_dot_v1_dot_audit__service__pb2.ProveResultResponse.SerializeToString,
+            ),
+            'ListResults': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListResults,
+                    request_deserializer=segserver_dot_v1_dot_audit__service__pb2.ListResultsRequest.FromString,
+                    response_serializer=segserver_dot_v1_dot_audit__service__pb2.ListResultsResponse.SerializeToString,
             ),
             'GetCheckpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCheckpoint,
@@ -317,6 +351,60 @@ class AuditService:
             '/segserver.v1.AuditService/ProveEntry',
             segserver_dot_v1_dot_audit__service__pb2.ProveEntryRequest.SerializeToString,
             segserver_dot_v1_dot_audit__service__pb2.ProveEntryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProveResult(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segserver.v1.AuditService/ProveResult',
+            segserver_dot_v1_dot_audit__service__pb2.ProveResultRequest.SerializeToString,
+            segserver_dot_v1_dot_audit__service__pb2.ProveResultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListResults(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segserver.v1.AuditService/ListResults',
+            segserver_dot_v1_dot_audit__service__pb2.ListResultsRequest.SerializeToString,
+            segserver_dot_v1_dot_audit__service__pb2.ListResultsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -159,6 +159,42 @@ class BatchResult(_message.Message):
     error: _value_pb2.Failure
     def __init__(self, evaluation: _Optional[_Union[Evaluation, _Mapping]] = ..., error: _Optional[_Union[_value_pb2.Failure, _Mapping]] = ...) -> None: ...
 
+class BulkEvaluateSegmentsRequest(_message.Message):
+    __slots__ = ("purpose", "segments", "evaluate_time")
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    EVALUATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    purpose: str
+    segments: _containers.RepeatedScalarFieldContainer[str]
+    evaluate_time: _timestamp_pb2.Timestamp
+    def __init__(self, purpose: _Optional[str] = ..., segments: _Optional[_Iterable[str]] = ..., evaluate_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class BulkEvaluateSegmentsResponse(_message.Message):
+    __slots__ = ("results", "distinct", "evaluation_id", "evaluate_time", "catalog_digest", "log_index")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    DISTINCT_FIELD_NUMBER: _ClassVar[int]
+    EVALUATION_ID_FIELD_NUMBER: _ClassVar[int]
+    EVALUATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    CATALOG_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    LOG_INDEX_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[BulkResult]
+    distinct: _containers.RepeatedCompositeFieldContainer[SegmentResult]
+    evaluation_id: str
+    evaluate_time: _timestamp_pb2.Timestamp
+    catalog_digest: str
+    log_index: int
+    def __init__(self, results: _Optional[_Iterable[_Union[BulkResult, _Mapping]]] = ..., distinct: _Optional[_Iterable[_Union[SegmentResult, _Mapping]]] = ..., evaluation_id: _Optional[str] = ..., evaluate_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_digest: _Optional[str] = ..., log_index: _Optional[int] = ...) -> None: ...
+
+class BulkResult(_message.Message):
+    __slots__ = ("subject_token", "results", "error")
+    SUBJECT_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    subject_token: str
+    results: _containers.RepeatedScalarFieldContainer[int]
+    error: _value_pb2.Failure
+    def __init__(self, subject_token: _Optional[str] = ..., results: _Optional[_Iterable[int]] = ..., error: _Optional[_Union[_value_pb2.Failure, _Mapping]] = ...) -> None: ...
+
 class ExplainSegmentRequest(_message.Message):
     __slots__ = ("subject", "purpose", "segment", "attributes", "evaluate_time")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]

@@ -46,6 +46,11 @@ class SegmentationServiceStub:
                 request_serializer=segserver_dot_v1_dot_segmentation__service__pb2.BatchEvaluateSegmentsRequest.SerializeToString,
                 response_deserializer=segserver_dot_v1_dot_segmentation__service__pb2.BatchEvaluateSegmentsResponse.FromString,
                 _registered_method=True)
+        self.BulkEvaluateSegments = channel.unary_stream(
+                '/segserver.v1.SegmentationService/BulkEvaluateSegments',
+                request_serializer=segserver_dot_v1_dot_segmentation__service__pb2.BulkEvaluateSegmentsRequest.SerializeToString,
+                response_deserializer=segserver_dot_v1_dot_segmentation__service__pb2.BulkEvaluateSegmentsResponse.FromString,
+                _registered_method=True)
         self.ExplainSegment = channel.unary_unary(
                 '/segserver.v1.SegmentationService/ExplainSegment',
                 request_serializer=segserver_dot_v1_dot_segmentation__service__pb2.ExplainSegmentRequest.SerializeToString,
@@ -72,6 +77,14 @@ class SegmentationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BulkEvaluateSegments(self, request, context):
+        """Evaluates every stored subject, as of one moment and under one catalog, and streams the answers in parts.
+        A stream that ends with OK is whole. Nothing in the order of the answers means anything.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExplainSegment(self, request, context):
         """Explains one segment for one subject: the rule as a tree with the truth of every node.
         """
@@ -91,6 +104,11 @@ def add_SegmentationServiceServicer_to_server(servicer, server):
                     servicer.BatchEvaluateSegments,
                     request_deserializer=segserver_dot_v1_dot_segmentation__service__pb2.BatchEvaluateSegmentsRequest.FromString,
                     response_serializer=segserver_dot_v1_dot_segmentation__service__pb2.BatchEvaluateSegmentsResponse.SerializeToString,
+            ),
+            'BulkEvaluateSegments': grpc.unary_stream_rpc_method_handler(
+                    servicer.BulkEvaluateSegments,
+                    request_deserializer=segserver_dot_v1_dot_segmentation__service__pb2.BulkEvaluateSegmentsRequest.FromString,
+                    response_serializer=segserver_dot_v1_dot_segmentation__service__pb2.BulkEvaluateSegmentsResponse.SerializeToString,
             ),
             'ExplainSegment': grpc.unary_unary_rpc_method_handler(
                     servicer.ExplainSegment,
@@ -154,6 +172,33 @@ class SegmentationService:
             '/segserver.v1.SegmentationService/BatchEvaluateSegments',
             segserver_dot_v1_dot_segmentation__service__pb2.BatchEvaluateSegmentsRequest.SerializeToString,
             segserver_dot_v1_dot_segmentation__service__pb2.BatchEvaluateSegmentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BulkEvaluateSegments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/segserver.v1.SegmentationService/BulkEvaluateSegments',
+            segserver_dot_v1_dot_segmentation__service__pb2.BulkEvaluateSegmentsRequest.SerializeToString,
+            segserver_dot_v1_dot_segmentation__service__pb2.BulkEvaluateSegmentsResponse.FromString,
             options,
             channel_credentials,
             insecure,
