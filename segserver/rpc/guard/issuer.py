@@ -174,14 +174,9 @@ def _is_for_signatures(item: Mapping[str, Any]) -> bool:
 def _download(settings: JwtSettings) -> list[Key]:
     """Fetches the key set. Raises :class:`OSError`, :class:`HTTPException` or :class:`ValueError`."""
     context = ssl.create_default_context(cafile=settings.ca_file)
-    opener = urllib.request.OpenerDirector()  # https and nothing else; a redirect is an error
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPSHandler(context=context),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-    ):
-        opener.add_handler(handler)
+    opener = urllib.request.OpenerDirector()  # https and nothing else, and no redirects
+    opener.add_handler(urllib.request.ProxyHandler())
+    opener.add_handler(urllib.request.HTTPSHandler(context=context))
     address = settings.jwks_url or _discovered(opener, settings)
     return public_keys(_get(opener, address, settings.fetch_s_max))
 
@@ -210,6 +205,8 @@ def _get(opener: urllib.request.OpenerDirector, address: str, limit_s: float) ->
     if response is None:
         raise ValueError("only https is spoken here")
     with response:
+        if response.status != 200:
+            raise OSError(f"HTTP status {response.status}")
         document: bytes = response.read(DOCUMENT_BYTES_MAX + 1)
     if len(document) > DOCUMENT_BYTES_MAX:
         raise ValueError("the document is too long")

@@ -1,6 +1,7 @@
 """An issuer's keys over https: fetched when they are needed, kept when it is down, and never guessed."""
 
 import asyncio
+import threading
 
 import pytest
 from certificates import Authority
@@ -39,7 +40,7 @@ def remote(tmp_path, authority):
 
 @pytest.fixture
 def settings(remote, tmp_path, authority):
-    return {"issuer": remote.name, "ca_file": authority.write(tmp_path)}
+    return {"issuer": remote.name, "ca_file": authority.write(tmp_path), "fetch_s_max": 60}
 
 
 @pytest.fixture
@@ -138,10 +139,8 @@ async def test_an_issuer_with_another_certificate_is_not_believed(remote, clock)
 
 async def test_a_fetch_that_hangs_ends(settings, monkeypatch):
     monkeypatch.setattr("segserver.rpc.guard.issuer._download", lambda _: hold.wait())
-    import threading
-
     hold = threading.Event()
-    keys = Issuer(JwtSettings(**settings, fetch_s_max=0.02))
+    keys = Issuer(JwtSettings(**{**settings, "fetch_s_max": 0.02}))
     with pytest.raises(Unavailable):
         await keys.find("first", "ES256")
     hold.set()
