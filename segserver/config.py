@@ -261,6 +261,23 @@ class UpkeepSettings(_Section):
     """How often to look whether the key-encryption key was rotated, and data keys are to be wrapped again."""
 
 
+class IsolationSettings(_Section):
+    """What a plugin host process may use, and how long it may take."""
+
+    call_s_max: float = Field(0.25, gt=0)
+    """One call: up to 64 inputs. A process that takes longer is ended."""
+    start_s_max: float = Field(20.0, gt=0)
+    """To start and to load plugins and their reference data."""
+    memory_bytes_max: int = Field(1024 * 1024 * 1024, ge=256 * 1024 * 1024)
+    """Its address space."""
+    cpu_s_max: int = Field(3_600, ge=10)
+    """Processor time; after that it is ended, and started again."""
+    failures_max: int = Field(3, ge=1)
+    """So many failures within a minute, and it is left alone for a while."""
+    pause_s_max: float = Field(60.0, gt=0)
+    """How long at most until it is tried again; the first time it is a second."""
+
+
 def _store(url: SecretStr) -> SecretStr:
     """A PostgreSQL URL, or nothing. What is wrong with it is not quoted: it can hold a password."""
     if url.get_secret_value() and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
@@ -290,12 +307,21 @@ class Config(_Section):
     """
     strict: bool = False
     """A quarantined plugin stops the start."""
+    trusted_plugins: tuple[str, ...] = ()
+    """Distributions whose code runs in the server's process, beside those released with the server; `*` for
+    all. Code of any other runs in a plugin host process.
+    """
+    plugins_dir: Path | None = None
+    """A folder with plugins that are not installed beside the server (`pip install --target`). Their code
+    always runs in a plugin host process.
+    """
     reflection: bool = False
     """Serve the gRPC reflection service."""
     phone_region: str = Field("", pattern=r"^([A-Z]{2})?$")
     """The region of phone numbers given without a country code (ISO 3166-1 alpha-2); empty refuses them."""
     key_provider: str = "file"
     """Who keeps the keyring: the file in ``data_dir``, or what a plugin brings under this name."""
+    isolation: IsolationSettings = IsolationSettings()
     controller: ControllerSettings = ControllerSettings()
     upkeep: UpkeepSettings = UpkeepSettings()
     workers: int = Field(1, ge=1, le=64)

@@ -176,6 +176,8 @@ class Program:
     """Segment id → the attributes that it depends on, to explain an unknown."""
     code: Mapping[str, frozenset[str]]
     """Segment id → the code traits that it depends on."""
+    isolated: tuple[Coded, ...]
+    """The code traits whose code runs in another process: ``python`` takes their values after its inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,13 +300,17 @@ class Catalog:
     def _program(self, purpose: str) -> Program:
         segments, inputs, steps = self._parts(purpose)
         outputs = tuple(segment.variable for segment in segments)
+        isolated = tuple(step for step in steps if isinstance(step, Coded) and step.isolated)
+        own = tuple(step for step in steps if step not in isolated)
+        given = (*inputs, *(step.name for step in isolated))
         return Program(
             purpose,
             inputs,
             tuple(segment.id for segment in segments),
-            compile_python(steps, inputs, outputs, self.steps.origins),
+            compile_python(own, given, outputs, self.steps.origins),
             MappingProxyType({segment.id: segment.reads for segment in segments}),
             MappingProxyType({segment.id: segment.code for segment in segments}),
+            isolated,
         )
 
     def _bulk(self, purpose: str) -> Bulk:

@@ -160,3 +160,16 @@ def data_dir_option(command: F) -> F:
         show_default=True,
         help="Where a server on this machine keeps its data.",
     )(command)
+
+
+def trust_option(command: F) -> F:
+    """Adds ``--trust``; the command gets ``trusted_plugins``, ``None`` where it is not given."""
+    return click.option(
+        "--trust",
+        "trusted_plugins",
+        multiple=True,
+        envvar="SEGSERVER_TRUST",
+        metavar="DISTRIBUTION",
+        callback=lambda _context, _option, given: given or None,
+        help="Run this plugin's code in this process, not in one of its own; '*' for all. May be repeated.",
+    )(command)

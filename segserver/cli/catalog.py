@@ -10,7 +10,7 @@ import click
 
 from segserver.cli._failure import Exit
 from segserver.cli._output import console, joined, json_option, short_digest, table, time_text, write_json
-from segserver.cli._server import Server, server_options
+from segserver.cli._server import Server, server_options, trust_option
 
 if TYPE_CHECKING:
     from segserver.client import CatalogDiff, Document, OtherChange, SegmentChange
@@ -30,8 +30,9 @@ def command() -> None:
 
 @command.command("validate")
 @click.argument("directory", type=_DIRECTORY)
+@trust_option
 @json_option
-def validate(directory: Path, as_json: bool) -> None:
+def validate(directory: Path, trusted_plugins: tuple[str, ...] | None, as_json: bool) -> None:
     """Checks a catalog with the plugins installed here, without a server; reports every problem with its
     place.
 
@@ -41,11 +42,13 @@ def validate(directory: Path, as_json: bool) -> None:
     """
     from segserver.catalog import read_directory, resolve
     from segserver.errors import CatalogError
+    from segserver.strategies.isolation.isolation import Isolation
     from segserver.strategies.manager import load
 
     folder = directory if directory.is_dir() else directory.parent
+    installed = load(isolation=Isolation(trusted=trusted_plugins or ()))
     try:
-        catalog = resolve(read_directory(directory), load())
+        catalog = resolve(read_directory(directory), installed)
     except CatalogError as error:
         problems = [
             replace(problem, file=str(folder / problem.file)) if problem.file else problem
@@ -58,6 +61,8 @@ def validate(directory: Path, as_json: bool) -> None:
                 click.echo(str(problem))
             click.echo(f"{len(error.problems)} problem{'' if len(error.problems) == 1 else 's'}", err=True)
         raise SystemExit(Exit.PROBLEM) from None
+    finally:
+        installed.close()
     if as_json:
         write_json({"valid": True, "digest": catalog.digest, "segments": len(catalog.segments)})
     else:

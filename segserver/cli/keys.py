@@ -12,24 +12,28 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from segserver.cli._output import console, json_option, table, write_json
-from segserver.cli._server import data_dir_option
+from segserver.cli._server import data_dir_option, trust_option
 
 if TYPE_CHECKING:
     from segserver.config import Config
     from segserver.engine.keys import KeyDesk
     from segserver.privacy.keys import KeyStatus
+    from segserver.strategies.manager import Installed
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _installation(command: F) -> F:
-    """Adds ``--data-dir`` and ``--key-provider``; the command gets ``config``."""
+    """Adds ``--data-dir``, ``--key-provider`` and ``--trust``; the command gets ``config``."""
 
     @functools.wraps(command)
-    def wrapper(*args: Any, data_dir: Path, key_provider: str, **rest: Any) -> Any:
+    def wrapper(
+        *args: Any, data_dir: Path, key_provider: str, trusted_plugins: tuple[str, ...] | None, **rest: Any
+    ) -> Any:
         from segserver.config import Config
 
-        return command(*args, config=Config(data_dir=data_dir, key_provider=key_provider), **rest)
+        config = Config(data_dir=data_dir, key_provider=key_provider, trusted_plugins=trusted_plugins or ())
+        return command(*args, config=config, **rest)
 
     provider = click.option(
         "--key-provider",
@@ -38,7 +42,7 @@ def _installation(command: F) -> F:
         show_default=True,
         help="Who keeps the keyring: the file, or what a plugin brings.",
     )
-    return data_dir_option(provider(wrapper))  # type: ignore[return-value]  # the same command, with other parameters
+    return data_dir_option(provider(trust_option(wrapper)))  # type: ignore[return-value]  # the same command, with other parameters
 
 
 @click.group("keys")
@@ -61,9 +65,9 @@ def init(config: Config) -> None:
       segserver keys init --data-dir /var/lib/segserver
     """
     from segserver.engine.keys import create_keyring
-    from segserver.strategies.manager import load
 
-    create_keyring(config, load())
+    with _plugins(config) as installed:
+        create_keyring(config, installed)
     click.echo("made the keyring; keep a copy of it in a safe place")
 
 
@@ -152,14 +156,28 @@ def _desk(config: Config) -> Iterator[KeyDesk]:
     from segserver.engine.build import system_clock_us
     from segserver.engine.keys import KeyDesk
     from segserver.engine.store import open_store
-    from segserver.strategies.manager import load
 
     if not config.database_path.exists():
         raise click.ClickException(
             f"{config.data_dir} holds no database; start 'segserver serve' on it first"
         )
-    store = open_store(config)
+    with _plugins(config) as installed:
+        store = open_store(config)
+        try:
+            yield KeyDesk(config, installed, store, system_clock_us)
+        finally:
+            store.close()
+
+
+@contextmanager
+def _plugins(config: Config) -> Iterator[Installed]:
+    """The plugins, where one keeps the keys; otherwise none of their code runs here."""
+    from segserver.engine.plugins import load_plugins
+    from segserver.privacy.keys import FILE_PROVIDER
+    from segserver.strategies.manager import Installed
+
+    installed = Installed() if config.key_provider == FILE_PROVIDER else load_plugins(config)
     try:
-        yield KeyDesk(config, load(), store, system_clock_us)
+        yield installed
     finally:
-        store.close()
+        installed.close()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from segserver.cli._server import trust_option
 from segserver.errors import FailedPrecondition
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     help="Ask each client for a certificate of these authorities.",
 )
 @click.option("--strict", is_flag=True, default=None, help="Refuse to start when a plugin is quarantined.")
+@trust_option
 @click.option("--reflection", is_flag=True, default=None, help="Serve gRPC reflection.")
 @click.option(
     "--ready-file", type=click.Path(path_type=Path, dir_okay=False), help="Write the address here when ready."
@@ -99,7 +101,9 @@ def command(
 
     from segserver.engine import build
     from segserver.rpc.process import serve
+    from segserver.strategies.isolation.walls import conceal
 
+    conceal()  # before there are keys in memory
     engine = build(config, publish=place is None or place.publishes)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from segserver.audit.entry import Entry, Kind, Outcomes, encode, timestamp_us
 from segserver.engine.answers import BatchAnswer, Evaluation, new_evaluation_id
 from segserver.engine.corridor import Asked, Corridor, Question, Sight
+from segserver.engine.isolated import Derived, derive, processes
 from segserver.engine.results import Results, run
 from segserver.engine.turns import Turns
 from segserver.errors import SegserverError
@@ -28,12 +29,13 @@ class Evaluator:
         self._writer = writer
         self._now_us = now_us
         self._counts = counts
-        self._turns = Turns(self._answer_all)
+        self._turns: dict[frozenset[str], Turns] = {}
+        """By the plugin host processes that they wait for: nobody waits for one that he does not need."""
 
     @property
     def in_progress(self) -> int:
         """How many single questions wait for their answers."""
-        return self._turns.in_progress
+        return sum(turns.in_progress for turns in self._turns.values())
 
     async def evaluate(self, caller: Caller, question: Question) -> Evaluation:
         """The answer to one question.
@@ -42,7 +44,12 @@ class Evaluator:
         purpose, :class:`PermissionDenied` for a purpose that the caller may not use, :class:`NotFound` for an
         unknown purpose or segment, :class:`Unavailable` when the store or the log can't be used.
         """
-        return await self._turns.take(self._corridor.ask(caller, question))
+        asked = self._corridor.ask(caller, question)
+        awaited = processes(asked)
+        turns = self._turns.get(awaited)
+        if turns is None:
+            turns = self._turns[awaited] = Turns(self._answer_all)
+        return await turns.take(asked)
 
     async def evaluate_batch(
         self,
@@ -74,11 +81,12 @@ class Evaluator:
         """The answer to each question, in order, or why there is none, once all their entries are durable."""
         answers: list[BatchAnswer] = []
         entries: list[bytes] = []
-        for one, sight in zip(asked, await self._corridor.sights(asked), strict=True):
+        sights = await self._corridor.sights(asked)
+        for one, sight, derived in zip(asked, sights, await derive(sights), strict=True):
             if isinstance(sight, SegserverError):
                 answers.append(sight)
                 continue
-            answer, entry = self._answer(one.caller, one.question, sight)
+            answer, entry = self._answer(one.caller, one.question, sight, derived)
             answers.append(answer)
             entries.append(entry)
         await self._writer.write(None, entries)
@@ -97,8 +105,10 @@ class Evaluator:
         for reason in sight.plan.reasons(sight.mask):
             self._counts.withheld[reason] += 1
 
-    def _answer(self, caller: Caller, question: Question, sight: Sight) -> tuple[Evaluation, bytes]:
-        found = run(sight)
+    def _answer(
+        self, caller: Caller, question: Question, sight: Sight, derived: Derived
+    ) -> tuple[Evaluation, bytes]:
+        found = run(sight, derived)
         self._count(sight, found)
         time_us = self._now_us()
         answer = Evaluation(

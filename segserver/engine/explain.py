@@ -14,6 +14,7 @@ from segserver.catalog.graph import closure
 from segserver.engine.answers import SegmentResult, new_evaluation_id
 from segserver.engine.corridor import Corridor, Question, Sight
 from segserver.engine.evaluate import evaluation_entry
+from segserver.engine.isolated import Derived, derive
 from segserver.engine.results import run
 from segserver.model import Caller, Outcome
 from segserver.rules import Computed
@@ -85,9 +86,10 @@ class Explainer:
         sight = await self._corridor.sight(caller, question)
         catalog = sight.serving.catalog
         segment = catalog.segment(question.segments[0])
-        found = run(sight)
+        (derived,) = await derive([sight])
+        found = run(sight, derived)
         (result,) = found.results
-        root, definitions = await asyncio.to_thread(_traces, catalog, segment, sight)
+        root, definitions = await asyncio.to_thread(_traces, catalog, segment, sight, derived)
         if sight.mask.stopped is not None:
             root = replace(root, value=None)
         time_us = self._now_us()
@@ -122,10 +124,15 @@ class Explainer:
         return explanation
 
 
-def _traces(catalog: Catalog, segment: Segment, sight: Sight) -> tuple[Trace, Mapping[str, Trace]]:
+def _traces(
+    catalog: Catalog, segment: Segment, sight: Sight, derived: Derived
+) -> tuple[Trace, Mapping[str, Trace]]:
     """The trace of the segment, and that of every trait and segment that it refers to, by variable."""
     names = sight.plan.program.inputs
     values: dict[str, Any] = dict(zip(names, sight.values, strict=True))
+    if derived.values:
+        isolated = [step.name for step in sight.plan.program.isolated]
+        values |= zip(isolated, derived.values, strict=True)
     wanted = closure(catalog.steps.reads, [segment.variable])
     traces: dict[str, Trace] = {}
     for step in catalog.steps.ordered:
@@ -141,7 +148,7 @@ def _traces(catalog: Catalog, segment: Segment, sight: Sight) -> tuple[Trace, Ma
                 catalog.steps.origins,
             )
             values[step.name] = traces[step.name].value
-        else:
+        elif step.name not in values:
             values[step.name] = _coded(step.scalar, [values[name] for name in step.reads])
     definitions = {
         item.variable: _grouped(catalog, item, traces)

@@ -14,6 +14,7 @@ from segserver.catalog import Catalog
 from segserver.engine.catalogs import Catalogs
 from segserver.engine.corridor import Corridor, Question, Sight
 from segserver.engine.evaluate import evaluation_entry
+from segserver.engine.isolated import Derived, derive
 from segserver.engine.results import run
 from segserver.engine.serving import Serving
 from segserver.errors import FailedPrecondition, InvalidInput
@@ -91,7 +92,8 @@ class Replayer:
         question = Question(subject_id, recorded.purpose, _asked(recorded.segments), at_us=_as_of(recorded))
         sight = await corridor.sight(caller, question)
         self._check_subject(corridor, sight, recorded)
-        again = _evaluate(corridor, caller, question, sight)
+        (derived,) = await derive([sight])
+        again = _evaluate(corridor, caller, question, sight, derived)
         inputs = Change.BROUGHT if "brought" in recorded.details else Change.INPUTS
         changes = [
             change
@@ -120,9 +122,11 @@ class Replayer:
             raise InvalidInput.of("subject", "is not the one of this entry", reason="SUBJECT_MISMATCH")
 
 
-def _evaluate(corridor: Corridor, caller: Caller, question: Question, sight: Sight) -> Entry:
+def _evaluate(
+    corridor: Corridor, caller: Caller, question: Question, sight: Sight, derived: Derived
+) -> Entry:
     """The entry that this evaluation would have left; it is not logged."""
-    found = run(sight)
+    found = run(sight, derived)
     outcomes = Outcomes(
         member=tuple(found.members),
         not_member=tuple(found.others),

@@ -102,7 +102,12 @@ class Installed:
     key_providers: tuple[KeyProvider, ...] = ()
     quarantined: tuple[Quarantined, ...] = ()
     isolation: Isolation | None = field(default=None, compare=False)
-    """Holds the plugin host processes, where code is isolated. Close it in the end."""
+    """Holds the plugin host processes, where code is isolated."""
+
+    def close(self) -> None:
+        """Ends the plugin host processes."""
+        if self.isolation is not None:
+            self.isolation.close()
 
     def strategy(self, name: str) -> InstalledStrategy | None:
         """The strategy of this name, if one is installed."""
