@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, TypeVar, cast
 import click
 
 from segserver.cli._output import console, json_option, table, visible, write_json
+from segserver.cli._proofs import key_of, prove_result, results, verify_file, write_proof
 from segserver.cli._request import Time
 from segserver.cli._server import Server, server_options
-from segserver.errors import InvalidInput, NotFound
+from segserver.errors import NotFound
 
 if TYPE_CHECKING:
     from segserver.audit.export import Record
@@ -216,12 +217,11 @@ def prove(log_index: int, file: Path | None, server: Server) -> None:
     """
     with server.connect() as client:
         proof = client.prove_entry(log_index)
-    if file is None:
-        click.echo(proof, nl=False)
-        return
-    file.touch(mode=0o600)
-    file.write_text(proof, encoding="utf-8", newline="\n")
-    click.echo(f"wrote {file}", err=True)
+    write_proof(proof, file)
+
+
+command.add_command(results)
+command.add_command(prove_result)
 
 
 _CHANGES = {
@@ -309,15 +309,7 @@ def verify(
     if proof_file is not None:
         if key_file is None:
             raise click.UsageError("--proof needs --key: a key that came with the proof shows nothing")
-        from segserver.audit.proof import verify_proof
-
-        proven = verify_proof(_text(proof_file), [_key(key_file)])
-        click.echo(visible(proven.payload.decode()))
-        click.echo(
-            f"entry {proven.log_index} of {proven.checkpoint.origin} ({proven.checkpoint.size} "
-            "entries): proven",
-            err=True,
-        )
+        verify_file(proof_file, key_file)
         return
     if resume and state is None:
         raise click.UsageError("--resume needs --checkpoint: it goes on from that one")
@@ -363,7 +355,7 @@ def witness(state: Path, key_file: Path, server: Server) -> None:
     """
     from segserver.audit.witness import Witness
 
-    keeper = Witness(state, [_key(key_file)])
+    keeper = Witness(state, [key_of(key_file)])
     known = keeper.remembered()
     with server.connect() as client:
         seen = client.audit_checkpoint(known.size if known else 0)
@@ -434,25 +426,12 @@ def _log(data_dir: Path, key_file: Path | None) -> Iterator[tuple[Connection, No
     config = Config(data_dir=data_dir)
     if not config.database_path.exists():
         raise click.ClickException(f"{data_dir} holds no database")
-    log_key = log_signer(load_file(config.keyring_path)).key if key_file is None else _key(key_file)
+    log_key = log_signer(load_file(config.keyring_path)).key if key_file is None else key_of(key_file)
     connection = Database(config.database_path, []).connect(read_only=True)
     try:
         yield connection, log_key
     finally:
         connection.close()
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise InvalidInput(f"{file} is not text", reason="FILE_MALFORMED") from None
-
-
-def _key(file: Path) -> NoteKey:
-    from segserver.audit.note import NoteKey
-
-    return NoteKey.parse(_text(file))
 
 
 def _show(records: list[Record], as_json: bool) -> None:

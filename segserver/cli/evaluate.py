@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from segserver.cli._everybody import FORMATS
+from segserver.cli._everybody import run as run_everybody
 from segserver.cli._failure import Exit, exit_code
 from segserver.cli._output import (
     console,
@@ -31,14 +34,25 @@ BATCH = 1_000
 
 
 @click.command("evaluate")
-@click.argument("subjects", nargs=-1, required=True, metavar="SUBJECT...")
+@click.argument("subjects", nargs=-1, metavar="[SUBJECT...]")
 @click.option(
     "--segment", "-s", "segments", multiple=True, metavar="ID", help="Only this segment; repeatable."
 )
+@click.option("--all", "everybody", is_flag=True, help="Everybody who is stored; needs --to.")
+@click.option(
+    "--to",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --all: the file to write, *.parquet, *.csv or *.jsonl; readable by you only.",
+)
+@click.option("--format", "form", type=click.Choice(FORMATS), help="With --all, for a file of another name.")
 @request_options
 @json_option
 def command(
     subjects: tuple[str, ...],
+    everybody: bool,
+    file: Path | None,
+    form: str | None,
     segments: tuple[str, ...],
     purpose: str,
     pairs: tuple[str, ...],
@@ -48,12 +62,21 @@ def command(
 ) -> None:
     """Which segments are these subjects in, for a purpose?
 
-    A SUBJECT is type:id, or an id of type customer.
+    A SUBJECT is type:id, or an id of type customer. With --all, the answers go to a file, one row a subject,
+    who is named by a token; the file is there when it is whole.
 
     \b
     Example:
       segserver evaluate customer:1042 --purpose marketing --segment retail/new
+      segserver evaluate --all --purpose marketing --to marketing.parquet
     """
+    if everybody:
+        if subjects or pairs or file is None:
+            raise click.UsageError("--all needs --to, and takes neither subjects nor attributes")
+        run_everybody(server, purpose, segments, at, file, form, as_json=as_json)
+        return
+    if not subjects or file is not None or form is not None:
+        raise click.UsageError("name subjects, or say --all and --to FILE")
     with server.connect() as client:
         attributes = brought_attributes(client, pairs)
         answers = list(_answers(client, subjects, purpose, segments, attributes, at))
