@@ -11,6 +11,7 @@ from segserver.catalog.catalog import (
     Trait,
 )
 from segserver.catalog.compile import resolve
+from segserver.catalog.documents import fit_document
 from segserver.catalog.source import Source, from_texts, read_directory
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Source",
     "Strategy",
     "Trait",
+    "fit_document",
     "from_texts",
     "read_directory",
     "resolve",

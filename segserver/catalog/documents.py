@@ -48,11 +48,17 @@ def documents(source: Source, segments: Mapping[str, Segment]) -> dict[str, str]
             "strategies": {name: d.value for name, d in sorted(source.strategies.items())},
             "include": ready_made,
         },
+        "fits.yaml": {"fits": {name: d.value for name, d in sorted(source.fits.items())}},
         "policy.yaml": {"policy": None if source.policy is None else _fields(source.policy.value)},
         "segments.yaml": {"segments": [_fields(d.value) for _, d in sorted(source.segments.items())]},
     }
     kept = {file: {key: value for key, value in part.items() if value} for file, part in parts.items()}
     return {file: _dump(part) for file, part in sorted(kept.items()) if part} or {"catalog.yaml": "{}\n"}
+
+
+def fit_document(strategy: str, fit: Mapping[str, Any]) -> tuple[str, str]:
+    """The catalog file (name, text) that holds a strategy's fit."""
+    return f"fit-{strategy}.yaml", _dump({"fits": {strategy: fit}})
 
 
 def _fields(definition: BaseModel) -> dict[str, Any]:

@@ -62,6 +62,7 @@ class Source:
     computed: dict[str, Defined[ComputedDefinition]] = field(default_factory=dict)
     purposes: dict[str, Defined[PurposeDefinition]] = field(default_factory=dict)
     strategies: dict[str, Defined[dict[str, Any]]] = field(default_factory=dict)
+    fits: dict[str, Defined[dict[str, Any]]] = field(default_factory=dict)
     include: list[Defined[str]] = field(default_factory=list)
     exclude: list[Defined[str]] = field(default_factory=list)
     segments: dict[str, Defined[SegmentDefinition]] = field(default_factory=dict)
@@ -154,7 +155,12 @@ class _File:
             "events": self._models(EventDefinition, self._source.events),
             "computed": self._models(ComputedDefinition, self._source.computed),
             "purposes": self._models(PurposeDefinition, self._source.purposes),
-            "strategies": self._strategies,
+            "strategies": self._mappings(
+                self._source.strategies, "the settings are a mapping; leave it empty for the defaults"
+            ),
+            "fits": self._mappings(
+                self._source.fits, "a fit is what segserver strategies fit writes; run it again"
+            ),
             "include": self._patterns,
             "exclude": self._patterns,
             "segments": self._segments,
@@ -180,15 +186,19 @@ class _File:
 
         return read
 
-    def _strategies(self, section: str, node: Node) -> None:
-        for name, entry, line in self._named(section, node, self._source.strategies):
-            if entry.value is None or isinstance(entry.value, dict):
-                settings = entry.data() or {}
-                self._source.strategies[name] = self._defined(settings, section, name, entry, line)
-            else:
-                self._problem(
-                    "the settings are a mapping; leave it empty for the defaults", line, section, name
-                )
+    def _mappings(
+        self, known: dict[str, Defined[dict[str, Any]]], otherwise: str
+    ) -> Callable[[str, Node], None]:
+        """What reads a section that maps names to mappings of any content."""
+
+        def read(section: str, node: Node) -> None:
+            for name, entry, line in self._named(section, node, known):
+                if entry.value is None or isinstance(entry.value, dict):
+                    known[name] = self._defined(entry.data() or {}, section, name, entry, line)
+                else:
+                    self._problem(otherwise, line, section, name)
+
+        return read
 
     def _patterns(self, section: str, node: Node) -> None:
         if node.value is None:

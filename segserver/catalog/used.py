@@ -14,7 +14,7 @@ from segserver.catalog.source import Defined, Source
 from segserver.errors import InvalidInput, Problem
 from segserver.model import Category
 from segserver.privacy.policy import Purpose
-from segserver.strategies import api
+from segserver.strategies import api, fits
 from segserver.strategies.contract import ResolvedStrategy
 from segserver.strategies.manager import Installed, InstalledStrategy
 
@@ -37,6 +37,9 @@ class Used:
 def strategies(source: Source, installed: Installed, problems: list[Problem]) -> dict[str, Used]:
     """The strategies that the source names, under its settings."""
     used: dict[str, Used] = {}
+    for name, place in sorted(source.fits.items()):
+        if name not in source.strategies:
+            problems.append(place.problem(f"the strategy {name} is not in use: add it under strategies"))
     names = [strategy.name for strategy in installed.strategies]
     for name, place in sorted(source.strategies.items()):
         found = installed.strategy(name)
@@ -45,7 +48,8 @@ def strategies(source: Source, installed: Installed, problems: list[Problem]) ->
             problems.append(place.problem(_not_installed(name, names, installed)))
             continue
         try:
-            used[name] = Used(found, found.resolve(place.value), place)
+            settings = _with_fit(source, name, place, found, problems)
+            used[name] = Used(found, found.resolve(settings), place)
         except InvalidInput as error:
             source.broken |= {name, *(attribute.name for attribute in found.strategy.attributes)}
             for violation in error.violations:
@@ -53,6 +57,36 @@ def strategies(source: Source, installed: Installed, problems: list[Problem]) ->
                 path = [int(step) if step.isdigit() else step for step in steps]
                 problems.append(place.problem(violation.description, *path))
     return used
+
+
+def _with_fit(
+    source: Source,
+    name: str,
+    place: Defined[dict[str, Any]],
+    found: InstalledStrategy,
+    problems: list[Problem],
+) -> dict[str, Any]:
+    """The settings that the catalog gives, with the strategy's fit among them where it has one."""
+    fit = source.fits.get(name)
+    if fits.FIT in place.value and found.strategy.fit is not None:
+        problems.append(
+            place.problem("a fit stands under fits, as segserver strategies fit writes it", "fit")
+        )
+        return {key: value for key, value in place.value.items() if key != fits.FIT}
+    if fit is None:
+        return place.value
+    if found.strategy.fit is None:
+        problems.append(fit.problem(f"the strategy {name} learns nothing; remove this"))
+    elif not fits.is_sealed(fit.value):
+        problems.append(
+            fit.problem(
+                "this is not as it was fitted: a fit is not edited; run segserver strategies fit again",
+                fits.DIGEST,
+            )
+        )
+    else:
+        return {**place.value, fits.FIT: fit.value}
+    return place.value
 
 
 def _not_installed(name: str, names: Sequence[str], installed: Installed) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from segserver.cli._output import console, joined, json_option, table, visible, write_json
+from segserver.cli._request import Time
 from segserver.cli._server import Server, server_options
-from segserver.errors import NotFound
+from segserver.errors import NotFound, SegserverError
 
 if TYPE_CHECKING:
     from segserver.client import Strategy
@@ -78,6 +81,51 @@ def show_strategy(name: str, server: Server, as_json: bool) -> None:
         write_json(strategies[name])
     else:
         _print(strategies[name])
+
+
+@command.command("fit")
+@click.argument("name")
+@click.option("--purpose", "-p", required=True, metavar="NAME", help="Who may be seen for it counts.")
+@click.option("--at", type=Time(), help="As of when; UTC unless it says otherwise.")
+@click.option("--seed", type=int, default=0, help="Of what the strategy draws, where it draws a sample.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write the catalog file; without it, to standard output.",
+)
+@server_options
+@json_option
+def fit_strategy(
+    name: str,
+    purpose: str,
+    at: dt.datetime | None,
+    seed: int,
+    output: Path | None,
+    server: Server,
+    as_json: bool,
+) -> None:
+    """Fits a strategy to the stored customers, and writes what it learned as a catalog file.
+
+    Put the file beside the others of the catalog and publish it: the fit is in the catalog's digest.
+
+    \b
+    Example:
+      segserver strategies fit value --purpose analytics --output catalog/fit-value.yaml
+    """
+    with server.connect() as client:
+        fit = client.fit_strategy(name, purpose, at, seed)
+    if output is not None:
+        try:
+            output.write_text(fit.document.text, encoding="utf-8")
+        except OSError as error:
+            raise SegserverError(f"{output}: {error.strerror}", reason="NOT_WRITABLE") from error
+    if as_json:
+        write_json(fit)
+    elif output is None:
+        click.echo(fit.document.text, nl=False)
+    else:
+        click.echo(f"{output}: learned of {fit.customers} customers, digest {fit.digest[:12]}")
 
 
 def _state(strategy: Strategy) -> str:

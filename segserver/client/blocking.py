@@ -114,6 +114,7 @@ class Client:
     validate_rule = _sending(catalog_calls.validate_rule)
     diff_catalog = _sending(catalog_calls.diff_catalog)
     publish_catalog = _sending(catalog_calls.publish_catalog)
+    fit_strategy = _sending(catalog_calls.fit_strategy)
     catalog_versions = _listing(catalog_calls.catalog_versions)
     record_consent = _sending(privacy_calls.record_consent)
     record_consent_receipt = _sending(privacy_calls.record_consent_receipt)

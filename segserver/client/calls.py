@@ -133,7 +133,7 @@ def evaluate(
             purpose=purpose,
             segments=_texts(segments, "segments"),
             attributes=attributes_to_proto(attributes),
-            evaluate_time=_moment(at),
+            evaluate_time=moment(at),
         ),
         segmentation_service_pb2.EvaluateSegmentsResponse,
         lambda reply: read(Evaluation, reply.evaluation),
@@ -167,7 +167,7 @@ def evaluate_batch(
             ],
             purpose=purpose,
             segments=_texts(segments, "segments"),
-            evaluate_time=_moment(at),
+            evaluate_time=moment(at),
         ),
         segmentation_service_pb2.BatchEvaluateSegmentsResponse,
         functools.partial(_each_result, name="evaluation", kind=Evaluation),
@@ -184,7 +184,7 @@ def evaluate_all(
         _SEGMENTATION,
         "BulkEvaluateSegments",
         segmentation_service_pb2.BulkEvaluateSegmentsRequest(
-            purpose=purpose, segments=_texts(segments, "segments"), evaluate_time=_moment(at)
+            purpose=purpose, segments=_texts(segments, "segments"), evaluate_time=moment(at)
         ),
         segmentation_service_pb2.BulkEvaluateSegmentsResponse,
         _evaluated,
@@ -207,7 +207,7 @@ def explain(
             purpose=purpose,
             segment=segment,
             attributes=attributes_to_proto(attributes),
-            evaluate_time=_moment(at),
+            evaluate_time=moment(at),
         ),
         segmentation_service_pb2.ExplainSegmentResponse,
         functools.partial(read, Explanation),
@@ -354,5 +354,6 @@ def _texts(texts: Iterable[str], field: str) -> list[str]:
     return list(texts)
 
 
-def _moment(at: dt.datetime | None) -> Timestamp | None:
+def moment(at: dt.datetime | None) -> Timestamp | None:
+    """The moment to evaluate as of, as a message. Raises :class:`InvalidInput`."""
     return None if at is None else timestamp_to_proto(at, "evaluate_time")

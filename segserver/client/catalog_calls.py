@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
-from segserver.client.calls import Call, Listing
+from segserver.client.calls import Call, Listing, moment
 from segserver.client.reading import read
 from segserver.client.results import (
     Attribute,
@@ -20,6 +21,7 @@ from segserver.client.results import (
     RuleCheck,
     Segment,
     Strategy,
+    StrategyFit,
 )
 from segserver.v1 import catalog_service_pb2 as pb
 
@@ -79,6 +81,20 @@ def attributes() -> Listing[Attribute]:
 def purposes() -> Listing[Purpose]:
     """The purposes of the serving catalog by name."""
     return _listing("ListPurposes", pb.ListPurposesRequest, pb.ListPurposesResponse, "purposes", Purpose)
+
+
+def fit_strategy(
+    strategy: str, purpose: str, at: dt.datetime | None = None, seed: int = 0
+) -> Call[StrategyFit]:
+    """What a strategy of the serving catalog learns of the stored customers who may be seen for a purpose."""
+    return Call(
+        _CATALOG,
+        "FitStrategy",
+        pb.FitStrategyRequest(strategy=strategy, purpose=purpose, evaluate_time=moment(at), seed=seed),
+        pb.FitStrategyResponse,
+        functools.partial(read, StrategyFit),
+        lasting=True,
+    )
 
 
 def catalog_versions() -> Listing[CatalogVersion]:

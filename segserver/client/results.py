@@ -348,3 +348,12 @@ class CatalogDiff:
     others: tuple[OtherChange, ...]
     population: int
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyFit:
+    """What a strategy learned of ``customers`` customers: a catalog file, and the digest in it."""
+
+    document: Document
+    digest: str
+    customers: int

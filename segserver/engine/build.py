@@ -25,6 +25,7 @@ from segserver.engine.evaluate import Evaluator
 from segserver.engine.events import EventDesk
 from segserver.engine.evidence import Evidence
 from segserver.engine.explain import Explainer
+from segserver.engine.fitting import Fitter
 from segserver.engine.histories import Histories
 from segserver.engine.keys import load_keyring
 from segserver.engine.plugins import load_plugins, record_breakers
@@ -79,6 +80,7 @@ class Engine:
     evaluator: Evaluator
     bulk: BulkEvaluator
     explainer: Explainer
+    fitter: Fitter
     comparer: Comparer
     profiles: ProfileDesk
     events: EventDesk
@@ -195,6 +197,7 @@ def _build(config: Config, plugins: Installed, now_us: Callable[[], int], *, pub
                 inputs_key,
                 config.limits,
             ),
+            fitter=Fitter(store, vault, behavior, served, now_us),
             comparer=Comparer(store, vault, served, Release(release_key), now_us),
             explainer=Explainer(corridor, writer, now_us),
             profiles=ProfileDesk(

@@ -95,6 +95,11 @@ class Catalogs:
         self.trouble: SegserverError | None = None
 
     @property
+    def installed(self) -> Installed:
+        """What the plugins brought."""
+        return self._installed
+
+    @property
     def serving(self) -> Serving:
         """What serves now. Raises :class:`FailedPrecondition` before the first publication."""
         if self._serving is None:

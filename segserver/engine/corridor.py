@@ -180,7 +180,7 @@ class Corridor:
                 needed,
                 now_us,
                 at_us,
-                zone if isinstance(zone, str) else None,
+                zone,
             )
             for name, value in computed.items():
                 values[plan.input_index[name]] = value

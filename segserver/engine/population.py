@@ -90,14 +90,15 @@ def columns(profiles: Sequence[Current], catalog: Catalog, inputs: Sequence[str]
     A value of another type than the catalog's is null: it was stored before the catalog changed."""
     return pl.DataFrame(
         [
-            _column(name, [profile.get(name) for profile in profiles], catalog.attributes[name].type)
+            column(name, [profile.get(name) for profile in profiles], catalog.attributes[name].type)
             for name in inputs
             if name in catalog.attributes
         ]
     )
 
 
-def _column(name: str, values: Sequence[Any], type_name: str) -> pl.Series:
+def column(name: str, values: Sequence[Any], type_name: str) -> pl.Series:
+    """Values in rule form as a column of a type; one of another type is null."""
     expected = VALUE_CLASSES[type_name]
     kept = [value if value.__class__ is expected else None for value in values]
     physical = pl.Int64 if type_name == "timestamp" else dtype(type_name)

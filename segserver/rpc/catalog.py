@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+from segserver.catalog import fit_document
 from segserver.config import Limits
 from segserver.engine import Engine
 from segserver.errors import InvalidInput, RuleError
@@ -13,6 +14,7 @@ from segserver.model import Caller
 from segserver.rpc import catalog_messages as messages
 from segserver.rpc import convert
 from segserver.storage.catalogs import CatalogRow
+from segserver.strategies import fits
 from segserver.strategies.contract import ResolvedStrategy
 from segserver.v1 import catalog_service_pb2 as pb
 
@@ -124,6 +126,22 @@ class CatalogServicer:
             validate_only=request.validate_only,
         )
         return pb.PublishCatalogResponse(version=messages.version(row))
+
+    async def FitStrategy(self, request: pb.FitStrategyRequest, caller: Caller) -> pb.FitStrategyResponse:  # noqa: N802
+        """What a strategy learns of the stored customers."""
+        fitted = await self._engine.fitter.fit(
+            caller,
+            request.strategy,
+            convert.purpose(request.purpose),
+            convert.time_us(request.evaluate_time if request.HasField("evaluate_time") else None),
+            request.seed,
+        )
+        name, text = fit_document(fitted.strategy, fitted.fit)
+        return pb.FitStrategyResponse(
+            document=pb.Document(name=name, text=text),
+            digest=fitted.fit[fits.DIGEST],
+            customers=fitted.customers,
+        )
 
     async def ListCatalogVersions(  # noqa: N802
         self, request: pb.ListCatalogVersionsRequest, _: Caller

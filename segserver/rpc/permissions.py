@@ -77,6 +77,7 @@ _SERVICES: Mapping[str, Mapping[str, frozenset[Role]]] = {
         "ValidateRule": _AUTHORS,
         "DiffCatalog": _AUTHORS,
         "PublishCatalog": _AUTHORS,
+        "FitStrategy": _AUTHORS,
         "ListCatalogVersions": _EVERYBODY,
     },
     "StatusService": {

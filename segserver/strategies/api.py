@@ -17,7 +17,7 @@ Example::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ __all__ = [
     "Attribute",
     "ComputedAttribute",
     "Event",
+    "Fit",
     "Function",
     "Property",
     "Segment",
@@ -138,6 +139,23 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Fit:
+    """How a strategy learns thresholds or parameters from a population, offline.
+
+    ``function`` is given the resolved settings, a table with one row for each customer, and a seed for
+    whatever it draws. The columns are ``reads`` (attributes, computed ones among them), null where a customer
+    has no value; the rows come in no order that means anything, so it must not depend on theirs. It returns
+    JSON values: what the strategy's settings have as ``fit``, a field that is ``None`` by default. It raises
+    :class:`ValueError` with a sentence for what can't be fitted.
+    """
+
+    reads: Sequence[str]
+    function: Callable[[Any, pl.DataFrame, int], Mapping[str, Any]]
+    customers_min: int = 200
+    """Fewer customers than this make no fit."""
+
+
+@dataclass(frozen=True, slots=True)
 class Strategy:
     """One way of looking at customers: attributes that it reads, traits that it derives, segments that it
     offers.
@@ -162,3 +180,4 @@ class Strategy:
     traits: Sequence[Trait] | Callable[[Any], Sequence[Trait]] = ()
     segments: Sequence[Segment] | Callable[[Any], Sequence[Segment]] = ()
     check: Callable[[Any], None] | None = field(default=None)
+    fit: Fit | None = None

@@ -15,6 +15,7 @@ from segserver.events.definitions import PROPERTY_TYPES, TIME, ComputedAttribute
 from segserver.model import NAME, SEGMENT_ID, TYPE_NAMES, Category
 from segserver.rules.check import RESERVED
 from segserver.strategies.api import API_VERSION, Attribute, Segment, Settings, Strategy, Trait
+from segserver.strategies.fits import FIT
 
 MINIMUM_AUDIENCE_FLOOR = 20
 """No segment may ask for a smaller minimum audience: a number about fewer people is about people."""
@@ -73,6 +74,8 @@ def problems(strategy: object) -> list[str]:
     settings: object = strategy.settings
     if not (isinstance(settings, type) and issubclass(settings, Settings)):
         found.append("settings is not a subclass of Settings")
+    elif strategy.fit is not None and FIT not in settings.model_fields:
+        found.append("it has a fit, and no setting of that name to keep it in")
     if strangers := _strangers("attributes", strategy.attributes, Attribute):
         return [f"strategy {strategy.name}: {problem}" for problem in strangers]
     found += _duplicates("attribute", [attribute.name for attribute in strategy.attributes])

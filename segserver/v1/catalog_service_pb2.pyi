@@ -364,3 +364,25 @@ class ListCatalogVersionsResponse(_message.Message):
     versions: _containers.RepeatedCompositeFieldContainer[CatalogVersion]
     next_page_token: str
     def __init__(self, versions: _Optional[_Iterable[_Union[CatalogVersion, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class FitStrategyRequest(_message.Message):
+    __slots__ = ("strategy", "purpose", "evaluate_time", "seed")
+    STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    EVALUATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    strategy: str
+    purpose: str
+    evaluate_time: _timestamp_pb2.Timestamp
+    seed: int
+    def __init__(self, strategy: _Optional[str] = ..., purpose: _Optional[str] = ..., evaluate_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class FitStrategyResponse(_message.Message):
+    __slots__ = ("document", "digest", "customers")
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    CUSTOMERS_FIELD_NUMBER: _ClassVar[int]
+    document: Document
+    digest: str
+    customers: int
+    def __init__(self, document: _Optional[_Union[Document, _Mapping]] = ..., digest: _Optional[str] = ..., customers: _Optional[int] = ...) -> None: ...

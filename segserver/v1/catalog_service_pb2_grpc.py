@@ -80,6 +80,11 @@ class CatalogServiceStub:
                 request_serializer=segserver_dot_v1_dot_catalog__service__pb2.PublishCatalogRequest.SerializeToString,
                 response_deserializer=segserver_dot_v1_dot_catalog__service__pb2.PublishCatalogResponse.FromString,
                 _registered_method=True)
+        self.FitStrategy = channel.unary_unary(
+                '/segserver.v1.CatalogService/FitStrategy',
+                request_serializer=segserver_dot_v1_dot_catalog__service__pb2.FitStrategyRequest.SerializeToString,
+                response_deserializer=segserver_dot_v1_dot_catalog__service__pb2.FitStrategyResponse.FromString,
+                _registered_method=True)
         self.ListCatalogVersions = channel.unary_unary(
                 '/segserver.v1.CatalogService/ListCatalogVersions',
                 request_serializer=segserver_dot_v1_dot_catalog__service__pb2.ListCatalogVersionsRequest.SerializeToString,
@@ -154,6 +159,13 @@ class CatalogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FitStrategy(self, request, context):
+        """Fits a strategy to the stored customers who may be seen for a purpose. The result is for the catalog to hold.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListCatalogVersions(self, request, context):
         """Lists the published versions, newest first.
         """
@@ -208,6 +220,11 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.PublishCatalog,
                     request_deserializer=segserver_dot_v1_dot_catalog__service__pb2.PublishCatalogRequest.FromString,
                     response_serializer=segserver_dot_v1_dot_catalog__service__pb2.PublishCatalogResponse.SerializeToString,
+            ),
+            'FitStrategy': grpc.unary_unary_rpc_method_handler(
+                    servicer.FitStrategy,
+                    request_deserializer=segserver_dot_v1_dot_catalog__service__pb2.FitStrategyRequest.FromString,
+                    response_serializer=segserver_dot_v1_dot_catalog__service__pb2.FitStrategyResponse.SerializeToString,
             ),
             'ListCatalogVersions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCatalogVersions,
@@ -459,6 +476,33 @@ class CatalogService:
             '/segserver.v1.CatalogService/PublishCatalog',
             segserver_dot_v1_dot_catalog__service__pb2.PublishCatalogRequest.SerializeToString,
             segserver_dot_v1_dot_catalog__service__pb2.PublishCatalogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FitStrategy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segserver.v1.CatalogService/FitStrategy',
+            segserver_dot_v1_dot_catalog__service__pb2.FitStrategyRequest.SerializeToString,
+            segserver_dot_v1_dot_catalog__service__pb2.FitStrategyResponse.FromString,
             options,
             channel_credentials,
             insecure,
