@@ -27,6 +27,9 @@ from segserver.storage.sqlite.database import sqlite3, unavailable
 
 log = structlog.get_logger("segserver.rpc")
 
+_ON_THREADS = "/segserver.v1.CatalogService/"
+"""What works on threads for seconds: it holds up nobody, and waits for nobody's turn."""
+
 Method = Callable[[Any, Caller], Awaitable[Any]]
 """A servicer's method: the request and the authenticated caller in, the reply out, as a message or
 serialized.
@@ -80,6 +83,7 @@ def _guarded(
 ) -> Callable[[Any, Any], Awaitable[Any]]:
     allowed = PERMISSIONS.get(name, frozenset())
     load, pace = guard.load, Pace()
+    turns = None if name.startswith(_ON_THREADS) else load.turns
 
     async def handle(request: bytes, context: grpc.aio.ServicerContext) -> Any:
         size_bytes = len(request)
@@ -98,10 +102,10 @@ def _guarded(
             account = known.account
             authorize(caller, allowed)
             load.check_pace(context.time_remaining(), pace)
-            if size_bytes <= LARGE_BYTES:
+            if size_bytes <= LARGE_BYTES or turns is None:
                 reply = await serve(_parsed(parse, request), caller)
             else:
-                async with load.turns:
+                async with turns:
                     check_deadline(context.time_remaining())
                     reply = await serve(_parsed(parse, request), caller)
             pace.learn(time.monotonic() - began_s)
@@ -138,7 +142,11 @@ def _guarded_stream(
             load.begin(known.account)
             account = known.account
             authorize(caller, allowed)
-            given = _parsed(parse, request) if isinstance(request, bytes) else _each_parsed(parse, request)
+            given = (
+                _parsed(parse, request)
+                if isinstance(request, bytes)
+                else _each_parsed(parse, request, guard, context)
+            )
             async for reply in serve(given, caller):
                 yield reply
         except Exception as error:
@@ -167,8 +175,17 @@ async def _failed(
     await _refuse(context, failed)
 
 
-async def _each_parsed(parse: Callable[[bytes], Any], requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+async def _each_parsed(
+    parse: Callable[[bytes], Any],
+    requests: AsyncIterator[bytes],
+    guard: Guard,
+    context: grpc.aio.ServicerContext,
+) -> AsyncIterator[Any]:
+    """The messages of a stream. Each counts like a call, and so ends with its caller's access."""
     async for request in requests:
+        known = await guard.recognize(context)
+        guard.load.check_size(len(request))
+        guard.load.take(known.account)
         yield _parsed(parse, request)
 
 

@@ -94,8 +94,7 @@ class Load:
                 metadata={"limit": "concurrent_calls_max", "value": str(value)},
                 retry_after_s=RETRY_FULL_S,
             )
-        if size_bytes > limits.message_bytes_max:
-            raise InvalidInput.beyond("request", "limits.message_bytes_max", limits.message_bytes_max)
+        self.check_size(size_bytes)
         if self.size_bytes + size_bytes > limits.in_progress_bytes_max and self.calls:
             value = limits.in_progress_bytes_max
             raise LimitExceeded(
@@ -106,6 +105,11 @@ class Load:
             )
         self.calls += 1
         self.size_bytes += size_bytes
+
+    def check_size(self, size_bytes: int) -> None:
+        """Raises :class:`InvalidInput` for a request that is too large."""
+        if size_bytes > self._limits.message_bytes_max:
+            raise InvalidInput.beyond("request", "limits.message_bytes_max", self._limits.message_bytes_max)
 
     def begin(self, account: Account) -> None:
         """Counts a call of this caller in; :meth:`leave` counts it out. Raises :class:`LimitExceeded` when
@@ -119,6 +123,11 @@ class Load:
                 metadata={"limit": "caller_concurrent_calls_max", "value": str(value)},
                 retry_after_s=RETRY_FULL_S,
             )
+        self.take(account)
+        account.calls += 1
+
+    def take(self, account: Account) -> None:
+        """Takes one of the caller's tokens. Raises :class:`LimitExceeded` when it calls too often."""
         now_s = self._clock()
         tokens = account.tokens + (now_s - account.counted_s) * account.rate
         account.counted_s = now_s
@@ -131,7 +140,6 @@ class Load:
                 retry_after_s=(1.0 - account.tokens) / account.rate,
             )
         account.tokens -= 1.0
-        account.calls += 1
 
     def check_pace(self, remaining_s: float | None, pace: Pace) -> None:
         """Raises :class:`DeadlineExceeded` for a call that came too late to be begun, and
