@@ -146,6 +146,7 @@ class FileSession:
                 "the database file was removed or replaced while it was open: put it back, and restart",
                 reason="STORE_REPLACED",
             )
+        self.rollback()  # of a transaction that could not be undone when it failed: the disk may be back
         self.connection.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
