@@ -5,6 +5,7 @@ transaction.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from segserver.audit.log import Log
 from segserver.config import Config
@@ -12,6 +13,9 @@ from segserver.errors import FailedPrecondition
 from segserver.storage.contract import Connection, Database, Reader
 from segserver.storage.sqlite import Database as File
 from segserver.storage.writer import Writer
+
+if TYPE_CHECKING:
+    from segserver.storage.postgres import Database as Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +40,19 @@ class Store:
         self.reader.close()
 
 
+def has_store(config: Config) -> bool:
+    """Whether the store of ``config`` has been made. Raises what :func:`open_database` raises."""
+    url = config.store.get_secret_value()
+    return _server().exists(url) if url else config.database_path.exists()
+
+
 def open_database(config: Config) -> Database:
     """The store of ``config`` with the current schema: the PostgreSQL database, or the file.
 
     Raises :class:`FailedPrecondition` for an affected SQLite library, a PostgreSQL server that can't keep the
     store, or a missing driver; :class:`Unavailable` when the store can't be used."""
     url = config.store.get_secret_value()
-    if not url:
-        return File(config.database_path)
-    try:
-        from segserver.storage.postgres import Database as Server
-    except ImportError as error:
-        raise FailedPrecondition(
-            "a PostgreSQL store needs its driver: pip install 'segserver[postgres]'",
-            reason="POSTGRES_DRIVER_MISSING",
-        ) from error
-    return Server(url)
+    return _server()(url) if url else File(config.database_path)
 
 
 def open_store(config: Config) -> Store:
@@ -63,3 +64,15 @@ def open_store(config: Config) -> Store:
     except BaseException:
         writer.close()
         raise
+
+
+def _server() -> type[Server]:
+    """The PostgreSQL store's class, whose driver need not be installed."""
+    try:
+        from segserver.storage.postgres import Database
+    except ImportError as error:
+        raise FailedPrecondition(
+            "a PostgreSQL store needs its driver: pip install 'segserver[postgres]'",
+            reason="POSTGRES_DRIVER_MISSING",
+        ) from error
+    return Database

@@ -20,6 +20,8 @@ Copying a store and backing it up need nothing more: they read the tables from t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -102,6 +104,15 @@ class Session(Protocol):
         """Closes the connection."""
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as both stores have it, with the columns of its primary key in order."""
+
+    name: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+
+
 class Database(Protocol):
     """A store that is open, with the current schema."""
 
@@ -113,6 +124,15 @@ class Database(Protocol):
 
     def session(self) -> Session:
         """What a writer writes through."""
+
+    def tables(self) -> Sequence[Table]:
+        """Every table, by name; those that only say which steps the schema has had are left out."""
+
+    def snapshot(self) -> AbstractContextManager[Connection]:
+        """A connection that sees the store as it was at one moment, and holds up no writer."""
+
+    def adopt(self, connection: Connection) -> None:
+        """Makes the numbers that the store gives out go on after those of rows that were copied into it."""
 
     def forget(self) -> bool:
         """Removes what erased rows left behind, as far as the store can; whether it could.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from segserver.errors import FailedPrecondition
+from segserver.storage import contract
+from segserver.storage.contract import Table
 from segserver.storage.postgres.connection import Connection
 from segserver.storage.postgres.reader import PoolReader
 from segserver.storage.postgres.schema import STEPS, Step
@@ -16,8 +19,27 @@ VERSION_MIN = 140_000
 READ_TIMEOUT_MS = 10_000
 """How long a read for the event loop may take; the reads of searches and copies may take longer."""
 
+SCHEMA_TABLE = "schema_steps"
+"""Which steps the schema has had."""
+
 _MIGRATING = 1936025460
 """The lock under which one process at a time changes the schema."""
+
+_TABLES = f"""
+    SELECT CAST(relname AS TEXT),
+        (SELECT array_agg(CAST(attname AS TEXT) ORDER BY attnum) FROM pg_attribute
+            WHERE attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped),
+        (SELECT array_agg(CAST(attname AS TEXT) ORDER BY array_position(CAST(indkey AS INT2[]), attnum))
+            FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
+            WHERE indrelid = pg_class.oid AND indisprimary)
+    FROM pg_class WHERE relkind = 'r' AND relnamespace = CAST(current_schema() AS regnamespace)
+        AND relname <> '{SCHEMA_TABLE}'
+    ORDER BY relname COLLATE "C"
+"""
+_NUMBERED = """
+    SELECT CAST(relname AS TEXT), CAST(attname AS TEXT) FROM pg_attribute JOIN pg_class ON oid = attrelid
+    WHERE attidentity <> '' AND relnamespace = CAST(current_schema() AS regnamespace)
+"""
 
 
 class Database:
@@ -35,6 +57,15 @@ class Database:
         finally:
             connection.close()
 
+    @staticmethod
+    def exists(url: str) -> bool:
+        """Whether the store was made. Raises :class:`Unavailable`."""
+        connection = Connection(url, read_only=True, reopens=False)
+        try:
+            return bool(connection.execute("SELECT to_regclass(?) IS NOT NULL", [SCHEMA_TABLE]).fetchone()[0])
+        finally:
+            connection.close()
+
     def connect(self, *, read_only: bool = False) -> Connection:
         """A new connection, which opens itself again when it was lost. Raises :class:`Unavailable`."""
         return Connection(self._url, read_only=read_only)
@@ -46,6 +77,36 @@ class Database:
     def session(self) -> ServerSession:
         """What a writer writes through."""
         return ServerSession(self._url)
+
+    def tables(self) -> Sequence[Table]:
+        """Every table, by name."""
+        connection = self.connect(read_only=True)
+        try:
+            rows = connection.execute(_TABLES).fetchall()
+        finally:
+            connection.close()
+        return [Table(name, tuple(columns), tuple(key)) for name, columns, key in rows]
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection in a read transaction, which keeps rows that were deleted since from being
+        vacuumed.
+        """
+        connection = Connection(self._url, read_only=True, reopens=False)
+        try:
+            connection.command("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            yield connection
+        finally:
+            connection.close()
+
+    def adopt(self, connection: contract.Connection) -> None:
+        """Sets the sequence of each column that numbers its rows."""
+        for table, column in connection.execute(_NUMBERED).fetchall():
+            connection.execute(
+                "SELECT setval(pg_get_serial_sequence(CAST(? AS TEXT), CAST(? AS TEXT)),"
+                f" (SELECT COALESCE(max({column}), 0) + 1 FROM {table}), false)",
+                [table, column],
+            )
 
     def forget(self) -> bool:
         """Vacuums the tables of subjects, so that no dead row stays in them.
@@ -86,11 +147,11 @@ def _check(connection: Connection) -> None:
 def _migrate(connection: Connection, steps: Sequence[Step]) -> None:
     """Runs the steps that this database has not had, in one transaction."""
     connection.script(f"BEGIN; SELECT pg_advisory_xact_lock({_MIGRATING})")
-    connection.command('CREATE TABLE IF NOT EXISTS schema_steps (name TEXT COLLATE "C" PRIMARY KEY)')
-    done = {row[0] for row in connection.execute("SELECT name FROM schema_steps")}
+    connection.command(f'CREATE TABLE IF NOT EXISTS {SCHEMA_TABLE} (name TEXT COLLATE "C" PRIMARY KEY)')
+    done = {row[0] for row in connection.execute(f"SELECT name FROM {SCHEMA_TABLE}")}
     for step in steps:
         if step.name not in done:
             for statement in step.statements:
                 connection.command(statement)
-            connection.execute("INSERT INTO schema_steps (name) VALUES (?)", [step.name])
+            connection.execute(f"INSERT INTO {SCHEMA_TABLE} (name) VALUES (?)", [step.name])
     connection.command("COMMIT")

@@ -6,13 +6,15 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from segserver.errors import FailedPrecondition, SegserverError, Unavailable
+from segserver.errors import FailedPrecondition, IntegrityError, SegserverError, Unavailable
+from segserver.storage import contract
+from segserver.storage.contract import Table
 from segserver.storage.sqlite.library import Utils
 from segserver.storage.sqlite.library import sqlite3 as sqlite3
 from segserver.storage.sqlite.schema import MIGRATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sqlite_utils.migrations import Migrations
 
@@ -88,6 +90,39 @@ class Database:
         """What a writer writes through."""
         return FileSession(self.path, self.connect())
 
+    def tables(self) -> Sequence[Table]:
+        """Every table, by name."""
+        connection = self.connect(read_only=True)
+        try:
+            return tables(connection)
+        finally:
+            connection.close()
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection in a read transaction. As long as it lasts, the write-ahead log grows."""
+        connection = self.connect(read_only=True)
+        try:
+            connection.execute("BEGIN")
+            yield connection
+        finally:
+            connection.close()
+
+    def write_copy(self, path: Path) -> None:
+        """Writes the store as it is at this moment to an empty file, without its free pages.
+
+        Holds up no writer. Raises :class:`Unavailable`."""
+        connection = self.connect()
+        try:
+            connection.execute("VACUUM INTO ?", [str(path)])
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
+        finally:
+            connection.close()
+
+    def adopt(self, connection: contract.Connection) -> None:
+        """Nothing: SQLite numbers rows after the greatest one that is there."""
+
     def forget(self) -> bool:
         """Moves the write-ahead log into the database file and empties it, so that no old page stays behind
         in it; freed bytes of the file are overwritten already (``secure_delete``).
@@ -100,6 +135,48 @@ class Database:
         finally:
             connection.close()
         return not busy
+
+
+def tables(connection: Connection) -> Sequence[Table]:
+    """The tables of a file, by name; SQLite's own and sqlite-utils' are left out."""
+    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+    found = []
+    for (name,) in rows:
+        if not name.startswith(("sqlite_", "_sqlite")):
+            columns = connection.execute("SELECT name, pk FROM pragma_table_info(?)", [name]).fetchall()
+            key = sorted((place, column) for column, place in columns if place)
+            found.append(
+                Table(name, tuple(column for column, _ in columns), tuple(column for _, column in key))
+            )
+    return found
+
+
+def check_whole(connection: Connection) -> None:
+    """Reads the whole file. Raises :class:`IntegrityError` when its structure is damaged."""
+    try:
+        found = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise IntegrityError("the file is damaged", reason="FILE_DAMAGED") from error
+    if found != ("ok",):
+        raise IntegrityError("the file is damaged", reason="FILE_DAMAGED")
+
+
+def open_copy(path: Path) -> Connection:
+    """A file that nobody writes, opened so that nothing of it or beside it changes.
+
+    Raises :class:`Unavailable` when it can't be opened."""
+    check_library(sqlite3.sqlite_version)
+    try:
+        connection: Connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro&immutable=1",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        connection.execute("SELECT count(*) FROM sqlite_master")
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise unavailable(error) from error
+    return connection
 
 
 def unavailable(error: Exception) -> Unavailable:
