@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import string
-
 import polars as pl
 
 from segserver.rules.polars_column import Column, derived, dtype
@@ -13,6 +11,9 @@ from segserver.rules.strings import WHITESPACE
 
 _LENGTH_MAX = 2**32
 """Above the code points of any one string in a Polars column."""
+
+_ARROW = pl.CompatLevel.oldest()
+"""Texts one after the other: Arrow's kernels don't take views."""
 
 
 def size(text: Column) -> Column:
@@ -52,12 +53,12 @@ def matches(text: Column, pattern: Column) -> Column | None:
 
 def lower_ascii(text: Column) -> Column:
     """Lowers A to Z and nothing else."""
-    return derived((text,), _ascii_case(text.expr, text.expr.str.to_lowercase(), lower=True), "string")
+    return _ascii_case(text, "ascii_lower")
 
 
 def upper_ascii(text: Column) -> Column:
     """Raises a to z and nothing else."""
-    return derived((text,), _ascii_case(text.expr, text.expr.str.to_uppercase(), lower=False), "string")
+    return _ascii_case(text, "ascii_upper")
 
 
 def trim(text: Column) -> Column:
@@ -98,14 +99,19 @@ def from_bool(value: Column) -> Column:
     return derived((value,), value.expr.cast(dtype("string")), "string")
 
 
-def _ascii_case(text: pl.Expr, fast: pl.Expr, *, lower: bool) -> pl.Expr:
-    """Unicode case conversion where the text is ASCII, in which it is the same and several times faster."""
-    source, target = string.ascii_uppercase, string.ascii_lowercase
-    if not lower:
-        source, target = target, source
-    is_ascii = text.str.len_bytes() == text.str.len_chars()
-    foreign = pl.when(~is_ascii).then(text)
-    return pl.when(is_ascii).then(fast).otherwise(foreign.str.replace_many(list(source), list(target)))
+def _ascii_case(text: Column, kernel: str) -> Column:
+    """Arrow's kernel of that name, which looks at bytes and leaves all beyond ASCII alone. Polars' own
+    conversion is Unicode's; this one takes half its time, copies included.
+    """
+
+    def convert(texts: pl.Series) -> pl.Series:
+        import pyarrow.compute
+
+        converted = pyarrow.compute.call_function(kernel, [texts.to_arrow(compat_level=_ARROW)])
+        return pl.Series(texts.name, converted, dtype=dtype("string"))
+
+    expr = text.expr.map_batches(convert, return_dtype=dtype("string"), is_elementwise=True)
+    return derived((text,), expr, "string")
 
 
 def _compiles(pattern: str) -> bool:

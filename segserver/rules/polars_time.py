@@ -47,7 +47,7 @@ def accessor(part: str) -> Callable[[Column], Column]:
     read, added, low, high = PARTS[part]
 
     def calculate(moment: Column) -> Column:
-        value = read(moment.expr).cast(dtype("int")) + added
+        value = _counted(read(moment.expr), added)
         return derived((moment,), value, "int", low=low, high=high)
 
     return calculate
@@ -66,9 +66,7 @@ def zoned_accessor(part: str) -> Callable[[Column, Column], Column | None]:
             return literal(None, "int")
         if isinstance(place, int):
             local = (moment.expr.to_physical() + place).cast(pl.Datetime("us"))
-            return derived(
-                (moment,), read(local).cast(dtype("int")) + added, "int", low=min(low, 0), high=high + 1
-            )
+            return derived((moment,), _counted(read(local), added), "int", low=min(low, 0), high=high + 1)
         changes, offsets = _zone_table(zone.value)
         instant = moment.expr.to_physical()
         row = pl.lit(changes).search_sorted(instant, side="right").cast(pl.Int64()) - 1
@@ -78,7 +76,7 @@ def zoned_accessor(part: str) -> Callable[[Column, Column], Column | None]:
         outside = by_distinct(
             lambda t: scalar(t, zone.value), [pl.when(~inside).then(moment.expr)], ["timestamp"], "int"
         )
-        value = read(local).cast(dtype("int")) + added
+        value = _counted(read(local), added)
         return column(pl.when(inside).then(value).otherwise(outside), "int", low=low, high=high)
 
     return calculate
@@ -119,6 +117,12 @@ def from_seconds(seconds: Column) -> Column:
     if first <= seconds.low and seconds.high <= last:
         return derived((seconds,), moment, "timestamp")
     return column(when(seconds.expr.is_between(first, last), moment), "timestamp")
+
+
+def _counted(part: pl.Expr, added: int) -> pl.Expr:
+    """A part of a date as CEL counts it."""
+    number = part.cast(dtype("int"))
+    return number + added if added else number
 
 
 def _truncate(microseconds: pl.Expr, unit: int) -> pl.Expr:
