@@ -21,6 +21,7 @@ from segserver.rules.functions import Function
 from segserver.rules.polars_coded import coded_column
 from segserver.rules.polars_column import Column, coerce, dtype, literal
 from segserver.rules.polars_compiler import Compiler
+from segserver.rules.polars_own import subject_bits
 from segserver.rules.program import Coded, Computed, Step, needed
 from segserver.rules.times import from_datetime
 from segserver.rules.tree import Call, Node, walk
@@ -29,6 +30,9 @@ WITHHELD = "@withheld"
 """The end of the name of the bool column that says in which rows an input is withheld:
 ``age@withheld``.
 """
+
+_BITS = "@bits"
+"""The column of the subjects' 64 bits, computed once for all buckets."""
 
 _BINDINGS_KEPT = 4
 """For so many evaluation times the compiled expressions are kept; a bulk run has one."""
@@ -120,16 +124,15 @@ class PolarsProgram:
         absent = [
             pl.lit(None, dtype(t)).alias(name) for name, t in self.inputs.items() if name not in present
         ]
-        result = lazy.with_columns(*absent, *(cast for cast in casts if cast is not None))
-        for exprs, coded in self._bind(from_datetime(now), subject, present, withheld):
+        bits = [subject_bits(subject).alias(_BITS)] if self._buckets else []
+        result = lazy.with_columns(*absent, *(cast for cast in casts if cast is not None), *bits)
+        for exprs, coded in self._bind(from_datetime(now), present, withheld):
             result = result.with_columns(*exprs, *(self._coded(step, now, failures) for step in coded))
         kept = [name for name in schema.names() if name not in self.outputs]
         answered = result.select(*kept, *self.outputs)
         return answered.collect() if isinstance(frame, pl.DataFrame) else answered
 
-    def _compile(
-        self, now: int, subject: str, present: frozenset[str], withheld: frozenset[str]
-    ) -> list[_Layer]:
+    def _compile(self, now: int, present: frozenset[str], withheld: frozenset[str]) -> list[_Layer]:
         """The columns to add, layer by layer: a layer reads the frame and the layers before."""
         variables = {NOW: literal(now, "timestamp")}
         variables |= {name: literal(None, t) for name, t in self.inputs.items() if name not in present}
@@ -139,7 +142,7 @@ class PolarsProgram:
         }
         layers = []
         for steps in self._layers:
-            compiler = Compiler(variables=dict(variables), withheld=hiding, subject=subject)
+            compiler = Compiler(variables=dict(variables), withheld=hiding, subject=pl.col(_BITS))
             exprs, coded = [], []
             for step in steps:
                 if isinstance(step, Coded):

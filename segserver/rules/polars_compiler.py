@@ -16,7 +16,7 @@ from segserver.rules.polars_compare import is_in, where_known
 from segserver.rules.polars_distinct import Scalar, by_distinct
 from segserver.rules.polars_lists import UNROLLED_MAX, Inside, NotNative, list_of, unroll
 from segserver.rules.polars_native import NATIVE
-from segserver.rules.polars_own import bucket
+from segserver.rules.polars_own import bucket, subject_bits
 from segserver.rules.polars_scalar import cut, scalar_form
 from segserver.rules.scalars import SCALARS
 from segserver.rules.tree import Call, Comprehension, ListOf, Literal, Node, Variable, element, is_list
@@ -30,14 +30,14 @@ class Compiler:
 
     ``variables`` holds what is known of the variables, and their values where those are constants
     (``now``); any other is the nullable column of its name. ``withheld`` names, for a variable, the bool
-    columns that say where it is withheld. ``subject`` is the column of the subject key. ``present`` names
+    columns that say where it is withheld. ``subject`` holds the subject's 64 bits. ``present`` names
     columns that can't be unknown in the rows that count.
     """
 
     variables: Mapping[str, Column] = field(default_factory=dict)
     functions: Mapping[str, Function] = field(default_factory=dict)
     withheld: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    subject: str = "subject"
+    subject: pl.Expr = field(default_factory=lambda: subject_bits("subject"))
     inside: bool = False
     present: frozenset[str] = NONE
 

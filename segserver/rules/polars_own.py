@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import math
 import operator
-import struct
 
 import polars as pl
 
-from segserver.rules.own import EARTH_RADIUS_KM
+from segserver.rules import own
 from segserver.rules.polars_column import Column, column, dtype, literal, when
+
+_DIGITS = 16
 
 
 def distance_km(*places: Column) -> Column:
@@ -29,38 +29,47 @@ def distance_km(*places: Column) -> Column:
     second, second_cosine = _radians_and_cosine(other_latitude)
     across = ((second - first) / 2).sin()
     along = ((other_longitude.expr - longitude.expr).radians() / 2).sin()
-    chord = across * across + first_cosine * second_cosine * (along * along)
-    distance = 2 * EARTH_RADIUS_KM * chord.clip(upper_bound=1.0).sqrt().arcsin()
+    chord = across.pow(2) + first_cosine * second_cosine * along.pow(2)
+    distance = 2 * own.EARTH_RADIUS_KM * (chord * own.BELOW_ONE).sqrt().arcsin()
     return column(when(functools.reduce(operator.and_, checks), distance), "double")
 
 
-def bucket(salt: str, subject: str) -> Column:
-    """``bucket(salt)`` of the column of subject keys; see :func:`segserver.rules.own.bucket`.
-
-    The digest is computed in Python, under half a microsecond a row: every subject is distinct, so there is
-    nothing to share.
+def subject_bits(subject: str) -> pl.Expr:
+    """The 64 bits of each subject, from the column of subject keys; see
+    :func:`segserver.rules.own.subject_bits`. What isn't a subject key is hashed in Python, half a microsecond
+    each.
     """
-    encoded = salt.encode()
-    salted = hashlib.sha256(len(encoded).to_bytes(8, "big") + encoded)
 
     def evaluate(subjects: pl.Series) -> pl.Series:
-        known = subjects.drop_nulls()
-        heads = []
-        for key in known.to_list():
-            digest = salted.copy()
-            digest.update(key.encode())
-            heads.append(digest.digest()[:8])
-        numbers = pl.Series(struct.unpack(f">{len(heads)}Q", b"".join(heads)), dtype=pl.UInt64())
-        shares = (numbers // 2**11).cast(dtype("double")) / 2.0**53
-        if len(known) == len(subjects):
-            return shares
-        return (
-            pl.Series([None], dtype=dtype("double"))
-            .new_from_index(0, len(subjects))
-            .scatter(subjects.is_not_null().arg_true(), shares)
-        )
+        is_key = subjects.str.contains(f"^{own.SUBJECT_KEY.pattern}$")
+        bits = subjects.str.slice(-_DIGITS).str.to_integer(base=16, dtype=pl.UInt64(), strict=False)
+        if is_key.all():
+            return bits
+        hashed = [own.salt_bits(text) for text in subjects.filter(~is_key).to_list()]
+        return bits.scatter((~is_key).arg_true(), pl.Series(hashed, dtype=pl.UInt64()))
 
-    expr = pl.col(subject).map_batches(evaluate, return_dtype=dtype("double"), is_elementwise=True)
+    return pl.col(subject).map_batches(evaluate, return_dtype=pl.UInt64(), is_elementwise=True)
+
+
+def bucket(salt: str, subject: pl.Expr) -> Column:
+    """``bucket(salt)`` of the subjects' bits; see :func:`segserver.rules.own.share`.
+
+    In one call: Polars' integers wrap, as they must, but an expression would compute every step twice for the
+    next one.
+    """
+    salted, first, second = (
+        pl.Series([number], dtype=pl.UInt64())
+        for number in (own.salt_bits(salt), own.MIX_FIRST, own.MIX_SECOND)
+    )
+
+    def evaluate(subjects: pl.Series) -> pl.Series:
+        mixed = subjects ^ salted
+        mixed = (mixed ^ (mixed // 2**30)) * first
+        mixed = (mixed ^ (mixed // 2**27)) * second
+        mixed = (mixed ^ (mixed // 2**31)) // 2**11
+        return mixed.cast(dtype("double")) / 2.0**53
+
+    expr = subject.map_batches(evaluate, return_dtype=dtype("double"), is_elementwise=True)
     return column(expr, "double")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from segserver.rules import own
 from segserver.rules.check import NOW
 from segserver.rules.functions import Function, scalar_of
 from segserver.rules.inline import TEMPLATES
@@ -71,6 +72,8 @@ def compile_python(
             lines.append(f"s{index} = {code}")
         else:
             results[step.name] = f"({code})"  # goes straight into the answer
+    if module.buckets:
+        lines.insert(0, f"subject = {module.function('subject_bits', own.subject_bits)}(subject)")
     answers = "".join(f"{results.get(name) or names[name].code}, " for name in outputs)
     lines.append(f"return ({answers})")
     main = ["def program(values, now, subject, withheld, failures):", *(f"    {line}" for line in lines)]

@@ -77,6 +77,7 @@ class Module:
     helpers: list[str] = field(default_factory=list)
     computed: dict[int, Parts] = field(default_factory=dict)
     counter: int = 0
+    buckets: bool = False
 
     def name(self, prefix: str) -> str:
         """A name that nothing else has."""
@@ -267,13 +268,17 @@ class Writer:
             *operands, answer = (self.strict(arg) for arg in node.args)
             return Parts(_merge(operands), answer.code, atomic=True)
         if node.overload == "bucket":
-            salt = self.strict(node.args[0])
-            return Parts(
-                (), f"{self._module.function('bucket', own.bucket)}({salt.code}, subject)", atomic=True
-            )
+            return self._bucket(node.args[0])
         if node.overload in TEMPLATES and not self._needs_nan_rules(node):
             return self._template(node)
         return self._helper(node)
+
+    def _bucket(self, salt: Node) -> Parts:
+        """A share of what ``subject`` is wherever a rule has a bucket: the subject's 64 bits."""
+        assert isinstance(salt, Literal)  # noqa: S101 - the reader has seen to it
+        self._module.buckets = True
+        share = self._module.function("share", own.share)
+        return Parts((), f"{share}(subject, {own.salt_bits(salt.value)})", atomic=True)
 
     def _choice(self, node: Call) -> Parts:
         test, yes, no = node.args
