@@ -34,6 +34,7 @@ class ComputedProgram:
         events: Mapping[str, Event],
         functions: Sequence[Function] = (),
     ) -> None:
+        self.events = events
         checker = Checker(events, functions)
         self.plans: Mapping[str, Plan] = {name: checker.plan(given) for name, given in attributes.items()}
         self.types: Mapping[str, TypeName] = {name: plan.type for name, plan in self.plans.items()}

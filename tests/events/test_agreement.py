@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
+from random import Random
 from typing import Any
 
+import polars as pl
 from events_generators import EVENTS, ZONES, Case, cases, happenings, nows
 from events_reference import Happened, Reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segserver.events.bulk import bulk
 from segserver.events.history import Chunk, Head, History, Part, decode, encode, merge, split
 from segserver.events.program import ComputedProgram
+from segserver.rules.polars_column import dtype
+from segserver.rules.times import from_datetime
 
 HOUR = 3_600_000_000
 
@@ -65,7 +71,7 @@ def expired(retention: Mapping[str, int], now: int) -> dict[str, int]:
     found=st.lists(cases(), min_size=1, max_size=8),
     rows=st.integers(1, 4),
 )
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_rollups_and_a_plain_loop_agree(
     data: st.DataObject, events: list[Happened], found: list[Case], rows: int
 ) -> None:
@@ -81,8 +87,59 @@ def test_rollups_and_a_plain_loop_agree(
     assert program.evaluate(named, rolled_up(events, program, rows), now, zone=zone, floors=cut) == online
 
 
+@given(
+    data=st.data(),
+    everybody=st.lists(happenings(), min_size=1, max_size=4),
+    found=st.lists(cases(), min_size=1, max_size=8),
+)
+@settings(max_examples=80)
+def test_bulk_gives_what_each_subject_has_online(
+    data: st.DataObject, everybody: list[list[Happened]], found: list[Case]
+) -> None:
+    program, named = program_of(found)
+    now = data.draw(nows([e for events in everybody for e in events]))
+    zones = data.draw(
+        st.lists(
+            st.sampled_from([None, "No/Where", *ZONES]), min_size=len(everybody), max_size=len(everybody)
+        )
+    )
+    cut = expired(data.draw(floors), now)
+    subjects = pl.DataFrame(
+        {"subject": [f"s{i}" for i in range(len(everybody))], "zone": zones},
+        schema={"subject": pl.String, "zone": pl.String},
+    )
+    frames = {name: frame_of(name, everybody, data.draw(st.randoms())) for name in EVENTS}
+    answers = bulk(program, named, frames, subjects, now, cut)
+    assert {n: dtype(t) for n, t in program.types.items()} == dict(answers.drop("subject").schema)
+    for events, zone, row in zip(everybody, zones, answers.iter_rows(named=True), strict=True):
+        online = program.evaluate(named, whole(events), now, zone=zone, floors=cut)
+        for name, case in named.items():
+            value = None if row[name] is None else in_rule_form(row[name])
+            assert value == online.get(name), (case.definition, value, online.get(name))
+            assert type(value) is type(online.get(name))
+
+
+def frame_of(name: str, everybody: Sequence[Sequence[Happened]], random: Random) -> pl.DataFrame:
+    rows = [
+        {"subject": f"s{index}", "time": e.time, "number": e.number, **e.properties}
+        for index, events in enumerate(everybody)
+        for e in events
+        if e.name == name
+    ]
+    random.shuffle(rows)
+    schema = {"subject": pl.String(), "time": dtype("timestamp"), "number": pl.Int64()}
+    schema |= {name: dtype(given.type) for name, given in EVENTS[name].properties.items()}
+    return pl.DataFrame(rows, schema=schema)
+
+
+def in_rule_form(value: Any) -> Any:
+    if isinstance(value, dt.datetime):
+        return from_datetime(value)
+    return tuple(value) if isinstance(value, list) else value
+
+
 @given(data=st.data(), events=happenings(), found=st.lists(cases(), min_size=1, max_size=4))
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_values_stay_until_the_next_change(
     data: st.DataObject, events: list[Happened], found: list[Case]
 ) -> None:

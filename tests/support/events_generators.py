@@ -72,7 +72,9 @@ CONDITIONS: dict[str, list[tuple[str, Holds]]] = {
         ),
         (
             "event.price >= 2.5 || event.gift",
-            lambda e: _known(e, "price") and e.properties["price"] >= 2.5 or e.properties.get("gift") is True,
+            lambda e: (
+                (_known(e, "price") and e.properties["price"] >= 2.5) or e.properties.get("gift") is True
+            ),
         ),
         ("!known(event.price)", lambda e: not _known(e, "price")),
         (

@@ -1,4 +1,4 @@
-"""What computed attributes mean, in plain loops over all events: slow, and written apart from the server's code.
+"""What computed attributes mean, in plain loops over all events: slow, and apart from the server's code.
 
 Times are aware datetimes, days are a calendar's days, and nothing is remembered between two questions.
 """
@@ -10,6 +10,7 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -147,7 +148,7 @@ class Reference:
             return self.ranked(definition, chosen)
         if kind == "median_gap":
             times = [e.at for e in chosen]
-            gaps = [b - a for a, b in zip(times, times[1:], strict=False)][-GAPS_MAX:]
+            gaps = [b - a for a, b in pairwise(times)][-GAPS_MAX:]
             return statistics.median(gap / dt.timedelta(days=1) for gap in gaps) if gaps else None
         if not values:
             return None
