@@ -69,7 +69,7 @@ def show(error: errors.SegserverError) -> None:
         return
     _say(error.message)
     for violation in error.violations:
-        if violation.description not in error.message:
+        if violation.description.removesuffix("…") not in error.message:  # the server shortens long ones
             click.echo(visible(f"  {violation.field}: {violation.description}"), err=True)
 
 

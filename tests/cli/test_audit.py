@@ -43,7 +43,7 @@ def run(server):
         words = ["audit", *map(str, arguments)]
         result = await asyncio.to_thread(CliRunner(env=environment).invoke, main, words, stdin)
         assert result.exit_code == code, result.output
-        return result.stdout
+        return result.stderr if code else result.stdout
 
     return invoke
 
@@ -59,6 +59,10 @@ async def test_search_by_what_entries_say(run):
     assert await entries(run, "--segment", "people/adults", "--outcome", "withheld") == []
     assert "evaluation" in await run("search", "--purpose", "care")
     await run("search", "--after", "yesterday", code=2)
+
+
+async def test_an_unknown_kind_is_answered_with_the_kinds_once(run):
+    assert (await run("search", "--kind", "evaluations", code=1)).count("batch_evaluation") == 1
 
 
 async def test_a_subjects_id_comes_from_a_file_or_by_typing(run, tmp_path):
