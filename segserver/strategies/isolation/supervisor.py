@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 
 import msgspec
 
@@ -234,14 +235,14 @@ class Supervisor:
                 self._start(now_s)
             reply = self._reply(job)
         except NoAnswerError as error:
-            job.answer.set_exception(error)
-            self._failed(error)
+            self._failed(error, partial(job.answer.set_exception, error))
             return
         if isinstance(reply, messages.Answered):
             self._count(job.inputs, time.monotonic() - now_s)
+            if _out_of_memory(reply):
+                self._failed(NoAnswerError("ran out of memory"), partial(job.answer.set_result, reply))
+                return
         job.answer.set_result(reply)
-        if isinstance(reply, messages.Answered) and _out_of_memory(reply):
-            self._failed(NoAnswerError("ran out of memory"))
 
     def _reply(self, job: _Job) -> messages.Reply:
         if not job.payload and self._declared is not None:
@@ -291,20 +292,20 @@ class Supervisor:
                 call_s=self._stats.call_s + took_s,
             )
 
-    def _failed(self, error: NoAnswerError) -> None:
-        """Ends a process that failed; those who wait get no answer, because the next start takes longer than
-        they have."""
-        self._end()
-        if self._closed:
-            return
+    def _failed(self, error: NoAnswerError, answer: Callable[[], None] = lambda: None) -> None:
+        """Takes note of a failure, gives who asked the answer, and ends the process. Those who wait get none,
+        because the next start takes longer than they have."""
         with self._lock:
-            opens = self._breaker.failed(time.monotonic())
+            self._accepting = False
+            opens = not self._closed and self._breaker.failed(time.monotonic())
             self._stats = replace(
                 self._stats,
                 failures=self._stats.failures + 1,
                 opened=self._stats.opened + opens,
                 last_failure=error.message,
             )
+        answer()
+        self._end()
         self._refuse_waiting()
         if opens:
             self._opened(self.distribution, error.message)
