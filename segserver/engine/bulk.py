@@ -214,7 +214,7 @@ class BulkEvaluator:
         keys, salts = _keys(subjects)
         tokens = tables.recipient_tokens(self._pseudonyms, keys, salts, asked.caller.name)
         order = tokens.arg_sort()
-        numbers = [column.gather(order).to_list() for column in found.numbers]
+        numbers = [column.to_list() for column in found.numbers[order]] if found.numbers.width else []
         return BulkPage(
             evaluation_id=asked.evaluation_id,
             time_us=asked.at_us,
@@ -240,16 +240,15 @@ class BulkEvaluator:
             [None if n in found.stopped else _reason(result) for n, result in enumerate(found.distinct)],
             dtype=pl.String,
         )
-        told = [reasons.gather(column) for column in found.numbers]
         return pl.DataFrame(
             [
                 tables.audit_tokens(self._pseudonyms, keys, salts),
                 pl.Series(["" if one is None else str(one.record) for one in decisions], dtype=pl.String),
                 pl.Series(self._inputs_digests(seen.frame, asked.plan.program.inputs), dtype=pl.String),
-                _joined([letters.gather(column) for column in found.numbers], "", len(subjects)),
+                _joined(letters, found.numbers, "", len(subjects)),
                 seen.mask.stops(),
                 pl.repeat("", len(subjects), dtype=pl.String, eager=True),
-                _joined([column for column in told if column.null_count() < len(column)], ",", len(subjects)),
+                _joined(reasons, found.numbers, ",", len(subjects)),
             ],
             schema=evidence.SCHEMA,
         )
@@ -276,12 +275,12 @@ def _keys(subjects: Sequence[Subject]) -> tuple[pl.Series, pl.Series]:
     )
 
 
-def _joined(columns: Sequence[pl.Series], separator: str, height: int) -> pl.Series:
-    """The texts of each row, one after the other; nulls are left out."""
-    if not columns:
+def _joined(texts: pl.Series, places: pl.DataFrame, separator: str, height: int) -> pl.Series:
+    """The texts at the places of each row, one after the other; nulls are left out."""
+    if not places.width:
         return pl.repeat("", height, dtype=pl.String, eager=True)
-    frame = pl.DataFrame([column.alias(f"{place}") for place, column in enumerate(columns)])
-    return frame.select(pl.concat_str(pl.all(), separator=separator, ignore_nulls=True)).to_series()
+    parts = (pl.lit(texts).gather(pl.col(name)).alias(name) for name in places.columns)
+    return places.select(pl.concat_str(*parts, separator=separator, ignore_nulls=True)).to_series()
 
 
 def _reason(result: SegmentResult) -> str | None:
@@ -342,10 +341,10 @@ def _entry(
 
 def _outcomes(found: TableResults) -> Outcomes:
     """Every segment by its outcome, or as mixed where subjects differ."""
-    outcomes = pl.Series([LETTERS[_LETTER_OF[result.outcome]] for result in found.distinct], dtype=pl.String)
     lists: dict[str, list[str]] = {}
-    for column in found.numbers:
-        met = outcomes.gather(column.unique()).unique().to_list()
-        lists.setdefault(met[0] if len(met) == 1 else MIXED, []).append(column.name)
+    places = found.numbers.select(pl.all().unique().implode()).to_dict(as_series=False)
+    for segment, (met,) in places.items():
+        outcomes = {LETTERS[_LETTER_OF[found.distinct[place].outcome]] for place in met}
+        lists.setdefault(outcomes.pop() if len(outcomes) == 1 else MIXED, []).append(segment)
     named = {name: tuple(segments) for name, segments in lists.items()}
     return msgspec.convert(named, Outcomes)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
+from typing import Any
 
 import polars as pl
 
@@ -26,6 +27,8 @@ from segserver.rules.program import Coded
 from segserver.rules.python import compile_python
 from segserver.rules.times import to_datetime
 
+MASK = "@mask"
+"""The column of the codes of masks."""
 FOLDED_FLAGS = 32
 """So many flags fit into the lower half of a key."""
 
@@ -49,7 +52,7 @@ def run_table(plan: Plan, bulk: Bulk, wanted: Sequence[int], seen: Seen, at_us: 
     """
     program = plan.program
     segments = [program.segments[number] for number in wanted]
-    variables = [name for name in bulk.polars.outputs if name not in {step.name for step in bulk.coded}]
+    variables = bulk.polars.outputs[len(bulk.coded) :]
     answered = (
         bulk.polars(seen.frame.lazy(), now=to_datetime(at_us), subject=SUBJECT)
         .select(
@@ -63,41 +66,41 @@ def run_table(plan: Plan, bulk: Bulk, wanted: Sequence[int], seen: Seen, at_us: 
 
 
 class _Table:
-    """One page of subjects, while their results are made."""
+    """One page of subjects, while their results are made.
 
-    def __init__(self, plan: Plan, wanted: Sequence[int], seen: Seen, flags: pl.DataFrame) -> None:
+    Whatever is done for every segment is one statement for all of them: Polars takes longer to begin a
+    statement than to run it over a page.
+    """
+
+    def __init__(self, plan: Plan, wanted: Sequence[int], seen: Seen, flags: Sequence[pl.Series]) -> None:
         self._plan = plan
         self._wanted = wanted
-        self._flags = flags
-        self._codes = seen.mask.codes
         self._masks = seen.mask.masks
-        self._stopped = seen.frame[STOPPED]
+        self._facts = pl.DataFrame([seen.mask.codes.alias(MASK), seen.frame[STOPPED], *flags])
         self._distinct: list[SegmentResult] = []
         self._places: dict[SegmentResult, int] = {}
 
     def results(self, outcomes: pl.DataFrame) -> TableResults:
+        """The results where these are the outcomes, a column for each wanted segment."""
         settled = self._settled()
         first = len(self._distinct)
         instead = self._instead()
         stopped = range(first, len(self._distinct))
-        columns = []
-        for place, number in enumerate(self._wanted):
-            outcome = outcomes.to_series(place)
-            member, other = (block[place] for block in settled)
-            columns.append(
-                pl.select(
-                    pl.when(self._stopped)
-                    .then(instead + place)
-                    .when(outcome)
-                    .then(member)
-                    .when(~outcome)
-                    .then(other)
-                    .otherwise(self._unsettled(number, outcome))
-                    .cast(pl.UInt32)
-                    .alias(outcome.name)
-                ).to_series()
-            )
-        return TableResults(self._distinct, pl.DataFrame(columns), stopped)
+        keys = self._keys(outcomes)
+        unsettled = self._unsettled(keys)
+        numbers = pl.select(
+            pl.when(self._facts[STOPPED])
+            .then(instead + place)
+            .when(outcomes[name])
+            .then(settled[0][place])
+            .when(~outcomes[name])
+            .then(settled[1][place])
+            .otherwise(unsettled.get(name))
+            .cast(pl.UInt32)
+            .alias(name)
+            for place, name in enumerate(outcomes.columns)
+        )
+        return TableResults(self._distinct, numbers, stopped)
 
     def _add(self, results: Sequence[SegmentResult]) -> int:
         """Puts the results of a block into ``distinct``; returns the place of the first."""
@@ -106,7 +109,7 @@ class _Table:
 
     def _settled(self) -> tuple[list[pl.Expr], list[pl.Expr]]:
         """For each wanted segment, where the result of a member is, and of anybody else."""
-        explicit = self._codes.is_in([code for code, mask in self._masks.items() if mask.explicit])
+        explicit = self._facts[MASK].is_in([code for code, mask in self._masks.items() if mask.explicit])
         has_review = not self._plan.review.isdisjoint(
             self._plan.program.segments[number] for number in self._wanted
         )
@@ -121,7 +124,7 @@ class _Table:
                 places.append(pl.when(explicit).then(with_ + place).otherwise(plain) if has_review else plain)
         return found
 
-    def _instead(self) -> pl.Series:
+    def _instead(self) -> pl.Expr:
         """For each subject that may not be evaluated at all, where the first of its results is."""
         blocks = {
             code: self._add([self._plan.stopped(mask)[number] for number in self._wanted])
@@ -129,29 +132,48 @@ class _Table:
             if mask.stopped is not None
         }
         if not blocks:
-            return pl.repeat(None, len(self._codes), dtype=pl.UInt32, eager=True)
-        return self._codes.replace_strict(blocks, default=None, return_dtype=pl.UInt32)
+            return pl.lit(None, pl.UInt32)
+        return pl.lit(self._facts[MASK].replace_strict(blocks, default=None, return_dtype=pl.UInt32))
 
-    def _unsettled(self, number: int, outcome: pl.Series) -> pl.Series:
-        """For each row where the outcome is open, where the result is that says why; null elsewhere."""
-        rows = (outcome.is_null() & ~self._stopped).arg_true()
-        if not len(rows):
-            return pl.repeat(None, len(outcome), dtype=pl.UInt32, eager=True)
-        names = [name for name in _flag_names(self._plan, number) if name in self._flags.columns]
-        open_rows = self._flags.select(names)[rows].with_columns(self._codes.gather(rows).alias("@mask"))
-        keys = open_rows.select(_folded(names)).to_series()
-        one_each = keys.arg_unique()
-        places = [self._place(number, row) for row in open_rows[one_each].iter_rows(named=True)]
-        found = keys.replace_strict(keys.gather(one_each), places, return_dtype=pl.UInt32)
-        return pl.repeat(None, len(outcome), dtype=pl.UInt32, eager=True).scatter(rows, found)
+    def _keys(self, outcomes: pl.DataFrame) -> pl.DataFrame:
+        """For each segment with open outcomes, what they depend on as one integer; null where one
+        is settled.
+        """
+        return self._facts.select(
+            pl.when(outcomes[name].is_null() & ~self._facts[STOPPED])
+            .then(_folded(_flag_names(self._plan, number)))
+            .alias(name)
+            for name, number in zip(outcomes.columns, self._wanted, strict=True)
+            if outcomes[name].null_count()
+        )
 
-    def _place(self, number: int, row: dict[str, object]) -> int:
+    def _unsettled(self, keys: pl.DataFrame) -> dict[str, pl.Expr]:
+        """Segment → for each row where its outcome is open, the place of the result that says why."""
+        if not keys.width:
+            return {}
+        rows = {
+            name: met[0]
+            for name, met in keys.select(pl.all().arg_unique().implode()).to_dict(as_series=False).items()
+        }
+        found: dict[str, pl.Expr] = {}
+        for name, met in rows.items():
+            number = self._plan.index[name]
+            column = keys[name]
+            places = {
+                key: self._place(number, self._facts.row(row, named=True))
+                for row in met
+                if (key := column[row]) is not None
+            }
+            if places:
+                found[name] = pl.lit(column).replace_strict(places, default=None, return_dtype=pl.UInt32)
+        return found
+
+    def _place(self, number: int, row: Mapping[str, Any]) -> int:
         program = self._plan.program
         segment = program.segments[number]
-        mask = self._masks[row["@mask"]]  # type: ignore[index]
-        missing = tuple(name for name in sorted(program.reads[segment]) if row.get(name))
-        failed = tuple(name for name in sorted(program.code[segment]) if row.get(name))
-        result = unsettled(self._plan, number, mask, missing, failed)
+        missing = tuple(name for name in sorted(program.reads[segment]) if row[name])
+        failed = tuple(name for name in sorted(program.code[segment]) if row[name])
+        result = unsettled(self._plan, number, self._masks[row[MASK]], missing, failed)
         if result not in self._places:
             self._places[result] = self._add([result])
         return self._places[result]
@@ -171,7 +193,7 @@ def _coded(plan: Plan, bulk: Bulk, segments: Sequence[str]) -> list[Coded]:
 
 def _flags(
     plan: Plan, bulk: Bulk, segments: Sequence[str], seen: Seen, answered: pl.DataFrame
-) -> pl.DataFrame:
+) -> list[pl.Series]:
     """For each attribute that the segments depend on, in which rows it is visible and has no value; for each
     code trait, in which rows its code failed.
     """
@@ -188,7 +210,7 @@ def _flags(
     failed = [
         _failed(step, bulk.polars.inputs, frame, answered[step.name]) for step in _coded(plan, bulk, segments)
     ]
-    return missing.with_columns(failed)
+    return [*missing, *failed]
 
 
 def _failed(step: Coded, types: Mapping[str, str], frame: pl.DataFrame, values: pl.Series) -> pl.Series:
@@ -218,9 +240,9 @@ def _failed(step: Coded, types: Mapping[str, str], frame: pl.DataFrame, values: 
 
 def _folded(names: Sequence[str]) -> pl.Expr:
     """The mask's code and the flags as one integer: equal for rows in which all of them are."""
-    key = pl.col("@mask").cast(pl.UInt64)
+    key = pl.col(MASK).cast(pl.UInt64)
     for start in range(0, len(names), FOLDED_FLAGS):
         part = names[start : start + FOLDED_FLAGS]
         bits = reduce(add, (pl.col(name).cast(pl.UInt64) * (1 << n) for n, name in enumerate(part)))
         key = (key if start == 0 else key.rank("dense").cast(pl.UInt64)) * (1 << FOLDED_FLAGS) + bits
-    return key.alias("@key")
+    return key

@@ -193,3 +193,23 @@ def test_a_table_gets_the_results_of_its_rows(serving, subjects, purpose, data):
     for subject, row in zip(subjects, found.numbers.iter_rows(), strict=True):
         expected = one_at_a_time(serving, purpose, wanted, subject)
         assert [msgspec.to_builtins(found.distinct[place]) for place in row] == msgspec.to_builtins(expected)
+
+
+def test_reasons_tell_forty_attributes_apart():
+    names = [f"n{number}" for number in range(40)]
+    document = {
+        "purposes": {"care": {"legal_basis": "contract", "categories": ["demographic"], "profiling": False}},
+        "attributes": {name: {"type": "int", "category": "demographic"} for name in names},
+        "segments": [{"id": "sum", "rule": " && ".join(f"{name} > 0" for name in names)}],
+    }
+    catalog = resolve({"catalog.yaml": json.dumps(document)}, INSTALLED)
+    serving = Serving(catalog, CatalogRow(1, catalog.digest, 0, "", ""), Gate(catalog.policy))
+    subjects = [
+        replace(EMPTY, profile=Profile(values={n: 1 for n in names if n not in lacking}, recorded_us=NOW))
+        for lacking in (["n0"], ["n39"], ["n0", "n39"], [], ["n0"], names)
+    ]
+    seen = population.see(subjects, serving, CALLER, "care", NOW)
+    found = run_table(serving.plan("care"), catalog.bulk("care"), [0], seen, NOW)
+    for subject, (place,) in zip(subjects, found.numbers.iter_rows(), strict=True):
+        (expected,) = one_at_a_time(serving, "care", [0], subject)
+        assert msgspec.to_builtins(found.distinct[place]) == msgspec.to_builtins(expected)
