@@ -85,6 +85,7 @@ def _searches(connection: Connection) -> list[dict[str, Any]]:
         "segment, any outcome, time range": Filter(
             segment="retail/segment-7", after=middle.time, before=later
         ),
+        "caller and purpose that never meet": Filter(caller="service-3", purpose="analytics"),
         "no such kind": Filter(kinds=(Kind.SUBJECT_ERASED,)),
         "subject": Filter(subjects=(middle.subject,)),
     }

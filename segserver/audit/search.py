@@ -7,9 +7,10 @@ result. That it hides none is checked by making it anew, which :func:`rebuild` d
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from segserver.audit.entry import Entry, Kind, Sought, decode, decode_sought, time_of
@@ -228,20 +229,29 @@ def _candidates(connection: Connection, wanted: Filter, stop: int) -> Iterator[t
     for group in groups:
         having = set().union(*(log_index.blocks_with(connection, term) for term in group))
         blocks = [block for block in blocks if block in having]
-    by_subject = _by_subject(connection, wanted.subjects, stop) if wanted.subjects else {}
-    for block in blocks:
-        mask = by_subject.get(block, 0) if wanted.subjects else ALL
-        if (block + 1) * BLOCK_ENTRIES > stop:
-            mask &= (1 << (stop - block * BLOCK_ENTRIES)) - 1
+    masks = dict.fromkeys(blocks, ALL)
+    if wanted.subjects:
+        by_subject = _by_subject(connection, wanted.subjects, stop)
+        masks = {block: by_subject[block] for block in blocks if block in by_subject}
+    if masks and (stop - 1) // BLOCK_ENTRIES in masks:
+        masks[(stop - 1) // BLOCK_ENTRIES] &= (1 << ((stop - 1) % BLOCK_ENTRIES + 1)) - 1
+    remaining = iter(masks.items())
+    while page := dict(islice(remaining, log_index.PAGE_BLOCKS)):
         for group in groups:
-            if not mask:
-                break
-            union = 0
-            for term in group:
-                union |= unpack(log_index.positions(connection, term, block))
-            mask &= union
-        if mask:
-            yield block, mask
+            page = _having(connection, group, page)
+        yield from page.items()
+
+
+def _having(connection: Connection, group: Sequence[str], masks: dict[int, int]) -> dict[int, int]:
+    """What is left of the positions in some blocks when only those with one of these terms are kept."""
+    if not masks:
+        return {}
+    union: dict[int, int] = defaultdict(int)
+    for term in group:
+        for block, stored in log_index.positions(connection, term, min(masks), max(masks)):
+            if block in masks:
+                union[block] |= unpack(stored)
+    return {block: left for block, mask in masks.items() if (left := mask & union[block])}
 
 
 def _by_subject(connection: Connection, subjects: Sequence[str], stop: int) -> dict[int, int]:

@@ -96,14 +96,13 @@ def blocks_with(connection: Connection, name: str) -> set[int]:
     return {row[0] for row in rows}
 
 
-def positions(connection: Connection, name: str, block: int) -> bytes:
-    """Which entries of a block have this term."""
-    row = connection.execute(
-        "SELECT positions FROM log_postings WHERE term = (SELECT term FROM log_terms WHERE name = ?) "
-        "AND block = ?",
-        [name, block],
-    ).fetchone()
-    return row[0] if row else b""
+def positions(connection: Connection, name: str, first: int, last: int) -> Sequence[tuple[int, bytes]]:
+    """The blocks from ``first`` to ``last`` in which some entry has this term, and which entries have it."""
+    return connection.execute(
+        "SELECT block, positions FROM log_postings"
+        " WHERE term = (SELECT term FROM log_terms WHERE name = ?) AND block >= ? AND block <= ?",
+        [name, first, last],
+    ).fetchall()
 
 
 def fingerprints(connection: Connection) -> Iterator[tuple[int, bytes]]:
