@@ -21,7 +21,6 @@ field or tenant does not open.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import struct
 from collections.abc import Callable, Iterable
@@ -29,6 +28,7 @@ from collections.abc import Callable, Iterable
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV, AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from segserver.errors import IntegrityError
@@ -66,45 +66,32 @@ def check_value(key: bytes, label: str) -> bytes:
 def mac(key: bytes) -> Callable[[bytes], bytes]:
     """HMAC-SHA-256 under one key, as a function of the message (RFC 2104).
 
-    The two pads are absorbed once and the states copied for each message: 0.9 µs instead of the 2 to 3 µs of
-    ``hmac.digest``, which sets up the key each time. Equal to it by test.
+    The key is set up once and the state copied for each message: 0.7 µs instead of the 2 to 3 µs of
+    ``hmac.digest``, which sets it up each time.
     """
-    inner, outer = _pads(key)
+    begin = HMAC(key, SHA256()).copy
 
     def digest(message: bytes) -> bytes:
-        inside = inner()
-        inside.update(message)
-        outside = outer()
-        outside.update(inside.digest())
-        return outside.digest()
+        state = begin()
+        state.update(message)
+        return state.finalize()
 
     return digest
 
 
 def macs(key: bytes) -> Callable[[Iterable[bytes]], list[bytes]]:
     """:func:`mac` of many messages, in order, without a call for each."""
-    inner, outer = _pads(key)
+    begin = HMAC(key, SHA256()).copy
 
     def digests(messages: Iterable[bytes]) -> list[bytes]:
         found = []
         for message in messages:
-            inside = inner()
-            inside.update(message)
-            outside = outer()
-            outside.update(inside.digest())
-            found.append(outside.digest())
+            state = begin()
+            state.update(message)
+            found.append(state.finalize())
         return found
 
     return digests
-
-
-def _pads(key: bytes) -> tuple[Callable[[], hashlib._Hash], Callable[[], hashlib._Hash]]:
-    """What makes a fresh hash that has absorbed the inner pad, and the outer one."""
-    block = key.ljust(64, b"\0") if len(key) <= 64 else hashlib.sha256(key).digest().ljust(64, b"\0")
-    return (
-        hashlib.sha256(bytes(byte ^ 0x36 for byte in block)).copy,
-        hashlib.sha256(bytes(byte ^ 0x5C for byte in block)).copy,
-    )
 
 
 def bind(*parts: bytes) -> bytes:
