@@ -139,13 +139,11 @@ class Catalogs:
             row = self._store.writer.write_blocking(work, entries).result.row
         self._serve_now(catalog, row)
 
-    async def refresh(self) -> None:
-        """Serves the newest stored version, where another process has published one: two look-ups in the
-        store, and nothing else while there is none.
+    async def follow(self, row: CatalogRow | None) -> None:
+        """Serves ``row``, the newest stored version, where another process has published it.
 
         One that can't be compiled here is refused and logged once; the one of before serves on. Raises
         :class:`Unavailable` when the store can't be read."""
-        row = await self._store.reads.read(catalogs.latest)
         if row is None or row.version in (self.serving.row.version, self._refused):
             return
         documents = (await self.version(row.version)).documents

@@ -11,7 +11,9 @@ from segserver import __version__
 from segserver.audit.log import read_head
 from segserver.errors import SegserverError
 from segserver.observe.snapshot import Family, Sample, Snapshot, Trouble, counter, distribution, gauge
+from segserver.storage import catalogs
 from segserver.storage import log as rows
+from segserver.storage.catalogs import CatalogRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +31,8 @@ class Condition:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._start_us = engine.now_us()
+        self._log = 0, 0
+        """How many entries the log has, and how many of them are signed."""
         self.troubles: Sequence[Trouble] = ()
         """What did not work at the last look."""
 
@@ -37,7 +41,8 @@ class Condition:
         engine = self._engine
         found: list[Trouble] = []
         try:
-            await engine.catalogs.refresh()
+            row, self._log = await engine.store.reads.read(_newest)
+            await engine.catalogs.follow(row)
             if engine.store.writer.trouble is not None:
                 await engine.store.writer.write(_touch)
         except Exception as error:  # the driver's own errors are among them
@@ -146,8 +151,15 @@ class Condition:
                 ],
             ),
         ]
-        if not any(trouble.component == STORE for trouble in self.troubles):
-            families += _log_families(engine.store.reader)
+        size, signed = self._log
+        families += [
+            gauge("segserver_log_entries", "Entries of the audit log.", size),
+            gauge(
+                "segserver_log_unsigned_entries",
+                "Entries after the last signed checkpoint.",
+                max(0, size - signed),
+            ),
+        ]
         if (created_us := engine.upkeep.key_created_us) is not None:
             age_s = (engine.now_us() - created_us) / 1e6
             families.append(
@@ -181,16 +193,9 @@ def resident_bytes() -> int:
         return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _log_families(reader: Connection) -> list[Family]:
-    size = read_head(reader)[0]
-    return [
-        gauge("segserver_log_entries", "Entries of the audit log.", size),
-        gauge(
-            "segserver_log_unsigned_entries",
-            "Entries after the last signed checkpoint.",
-            size - rows.checkpoint_size(reader),
-        ),
-    ]
+def _newest(connection: Connection) -> tuple[CatalogRow | None, tuple[int, int]]:
+    """What a look reads of the store, which thereby shows that it can be read."""
+    return catalogs.latest(connection), (read_head(connection)[0], rows.checkpoint_size(connection))
 
 
 def _touch(connection: Connection) -> None:
