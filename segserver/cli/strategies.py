@@ -58,6 +58,8 @@ def list_strategies(server: Server, as_json: bool) -> None:
     for strategy in strategies:
         if strategy.quarantine_reason:
             out.print(f"{strategy.name or strategy.distribution}: {strategy.quarantine_reason}")
+        if strategy.process_failure_count:
+            out.print(f"{strategy.name}: {_process(strategy)}")
 
 
 @command.command("show")
@@ -132,7 +134,21 @@ def _state(strategy: Strategy) -> str:
     if strategy.quarantine_reason:
         return "quarantined"
     failures = f", {strategy.failure_count} failures" if strategy.failure_count else ""
-    return ("used" if strategy.enabled else "not used") + failures
+    process = ", isolated" if strategy.process_state else ""
+    if strategy.process_state in ("open", "half-open"):
+        process = ", left alone after failures"
+    return ("used" if strategy.enabled else "not used") + process + failures
+
+
+def _process(strategy: Strategy) -> str:
+    """What is to know of the plugin host process."""
+    walls = " and ".join(["resource limits", *strategy.process_walls])
+    found = f"its plugin host process is {strategy.process_state}, behind {walls}"
+    if not strategy.process_failure_count:
+        return found
+    return (
+        f"{found}; it failed {strategy.process_failure_count} times, the last time it {strategy.last_failure}"
+    )
 
 
 def _print(strategy: Strategy) -> None:
@@ -141,6 +157,8 @@ def _print(strategy: Strategy) -> None:
     out.print(f"from {strategy.distribution}, {_state(strategy)}")
     if strategy.quarantine_reason:
         out.print(strategy.quarantine_reason)
+    if strategy.process_state:
+        out.print(_process(strategy))
     if not strategy.enabled and not strategy.quarantine_reason:
         out.print("The catalog does not use it. It would bring, with its default settings:")
     traits = table("trait", "type", "reads", "title", title="Traits", whole="trait")

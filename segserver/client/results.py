@@ -268,6 +268,11 @@ class Strategy:
     settings_json: str
     quarantine_reason: str
     failure_count: int
+    process_state: str
+    """Of the plugin host process that runs its code; empty where that is the server's process."""
+    process_failure_count: int
+    last_failure: str
+    process_walls: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

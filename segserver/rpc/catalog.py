@@ -66,9 +66,9 @@ class CatalogServicer:
         catalog = self._engine.catalogs.serving.catalog
         if self._offers is None:
             self._offers = await asyncio.to_thread(messages.offers, self._engine.installed)
-        everything = messages.strategies(
-            self._engine.installed, self._offers, catalog, self._engine.host.failures
-        )
+        installed, host = self._engine.installed, self._engine.host
+        everything = messages.strategies(installed, self._offers, catalog, host.failures)
+        messages.add_processes(everything, installed)
         items, token = _page(everything, request.page_size, request.page_token)
         return pb.ListStrategiesResponse(strategies=items, next_page_token=token)
 

@@ -110,9 +110,9 @@ def strategies(
                 sorted(s.id for s in catalog.segments.values() if s.strategy == item.name)
             )
             message.settings_json = _json(used.settings)
-            message.failure_count = sum(
-                failures[trait.name].count for trait in traits if trait.name in failures
-            )
+            failed = [failures[trait.name] for trait in traits if trait.name in failures]
+            message.failure_count = sum(one.count for one in failed)
+            message.last_failure = failed[-1].last if failed else ""
         elif offer := offers.get(item.name):
             message.traits.extend(_offered(item.name, trait) for trait in offer.traits)
             message.segments.extend(sorted(s.id for s in offer.segments))
@@ -129,6 +129,21 @@ def strategies(
             ),
         )
     return found
+
+
+def add_processes(strategies: Mapping[str, pb.Strategy], installed: Installed) -> None:
+    """Adds the state of the plugin host processes to the isolated strategies."""
+    hosts = (
+        {} if installed.isolation is None else {one.distribution: one for one in installed.isolation.stats()}
+    )
+    for item in installed.strategies:
+        host = hosts.get(item.origin.distribution)
+        if item.isolated and host is not None:
+            message = strategies[item.name]
+            message.process_state = host.state
+            message.process_failure_count = host.failures
+            message.process_walls.extend(host.walls)
+            message.last_failure = host.last_failure or message.last_failure
 
 
 def comparison(item: Comparison) -> pb.DiffCatalogResponse:

@@ -74,7 +74,7 @@ class Segment(_message.Message):
     def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., rule: _Optional[str] = ..., purposes: _Optional[_Iterable[str]] = ..., owner: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., exclusive_group: _Optional[str] = ..., priority: _Optional[int] = ..., minimum_audience: _Optional[int] = ..., reads: _Optional[_Iterable[str]] = ..., categories: _Optional[_Iterable[str]] = ..., strategy: _Optional[str] = ..., variable: _Optional[str] = ...) -> None: ...
 
 class Strategy(_message.Message):
-    __slots__ = ("name", "version", "title", "distribution", "enabled", "traits", "segments", "attributes", "settings_json", "quarantine_reason", "failure_count")
+    __slots__ = ("name", "version", "title", "distribution", "enabled", "traits", "segments", "attributes", "settings_json", "quarantine_reason", "failure_count", "process_state", "process_failure_count", "last_failure", "process_walls")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +86,10 @@ class Strategy(_message.Message):
     SETTINGS_JSON_FIELD_NUMBER: _ClassVar[int]
     QUARANTINE_REASON_FIELD_NUMBER: _ClassVar[int]
     FAILURE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_STATE_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_FAILURE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    LAST_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_WALLS_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     title: str
@@ -97,7 +101,11 @@ class Strategy(_message.Message):
     settings_json: str
     quarantine_reason: str
     failure_count: int
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., title: _Optional[str] = ..., distribution: _Optional[str] = ..., enabled: _Optional[bool] = ..., traits: _Optional[_Iterable[_Union[Trait, _Mapping]]] = ..., segments: _Optional[_Iterable[str]] = ..., attributes: _Optional[_Iterable[str]] = ..., settings_json: _Optional[str] = ..., quarantine_reason: _Optional[str] = ..., failure_count: _Optional[int] = ...) -> None: ...
+    process_state: str
+    process_failure_count: int
+    last_failure: str
+    process_walls: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., title: _Optional[str] = ..., distribution: _Optional[str] = ..., enabled: _Optional[bool] = ..., traits: _Optional[_Iterable[_Union[Trait, _Mapping]]] = ..., segments: _Optional[_Iterable[str]] = ..., attributes: _Optional[_Iterable[str]] = ..., settings_json: _Optional[str] = ..., quarantine_reason: _Optional[str] = ..., failure_count: _Optional[int] = ..., process_state: _Optional[str] = ..., process_failure_count: _Optional[int] = ..., last_failure: _Optional[str] = ..., process_walls: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Trait(_message.Message):
     __slots__ = ("name", "type", "title", "rule", "values", "reads", "categories")
