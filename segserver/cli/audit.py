@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, TypeVar, cast
 
 import click
 
+from segserver.cli._installation import installation_options, key_option, log_key, progress_bar
 from segserver.cli._output import console, json_option, table, visible, write_json
 from segserver.cli._proofs import key_of, prove_result, results, verify_file, write_proof
 from segserver.cli._request import Time
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from segserver.audit.export import Record
     from segserver.audit.note import NoteKey
     from segserver.client.audit_calls import EntryFilter
+    from segserver.config import Config
     from segserver.storage.contract import Connection
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -278,9 +279,7 @@ def key(server: Server) -> None:
 @click.option(
     "--proof", "proof_file", type=_EXISTING, help="Verify this proof, with no database and no server."
 )
-@click.option(
-    "--key", "key_file", type=_EXISTING, help="The log's public key; without it, the one of the keyring."
-)
+@key_option
 @click.option(
     "--checkpoint",
     "state",
@@ -288,16 +287,9 @@ def key(server: Server) -> None:
     help="A checkpoint from before, which the log must contain; kept up to date.",
 )
 @click.option("--resume", is_flag=True, help="Read only the entries after that checkpoint.")
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="SEGSERVER_DATA_DIR",
-    default=Path(".data"),
-    show_default=True,
-    help="The server's data directory.",
-)
+@installation_options
 def verify(
-    proof_file: Path | None, key_file: Path | None, state: Path | None, resume: bool, data_dir: Path
+    proof_file: Path | None, key_file: Path | None, state: Path | None, resume: bool, config: Config
 ) -> None:
     """Verify the whole log of a data directory, or one proof.
 
@@ -318,16 +310,11 @@ def verify(
     from segserver.audit.verify import verify as verify_log
     from segserver.audit.witness import Witness
 
-    with _log(data_dir, key_file) as (connection, log_key):
-        witness = None if state is None else Witness(state, [log_key])
+    with _log(config, key_file) as (connection, public):
+        witness = None if state is None else Witness(state, [public])
         trusted = None if witness is None else witness.remembered()
-        with click.progressbar(length=1, label="verifying", file=sys.stderr) as bar:
-
-            def progress(done: int, total: int) -> None:
-                bar.length = max(total, 1)
-                bar.update(done - bar.pos)
-
-            report = verify_log(connection, [log_key], trusted=trusted, resume=resume, progress=progress)
+        with progress_bar("verifying") as progress:
+            report = verify_log(connection, [public], trusted=trusted, resume=resume, progress=progress)
         note = verified_checkpoint(connection, report)
         if witness is not None and note is not None:
             witness.observe(note, partial(prove_growth, connection))
@@ -381,15 +368,8 @@ def prune(before: dt.datetime, server: Server) -> None:
 
 
 @command.command("reindex")
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="SEGSERVER_DATA_DIR",
-    default=Path(".data"),
-    show_default=True,
-    help="The server's data directory.",
-)
-def reindex(data_dir: Path) -> None:
+@installation_options
+def reindex(config: Config) -> None:
     """Make the search index anew from the entries, with or without a running server.
 
     \b
@@ -398,14 +378,12 @@ def reindex(data_dir: Path) -> None:
     """
     from segserver.audit.log import Log
     from segserver.audit.search import rebuild
-    from segserver.config import Config
-    from segserver.storage.sqlite import Database
+    from segserver.engine.store import has_store, open_database
     from segserver.storage.writer import Writer
 
-    path = Config(data_dir=data_dir).database_path
-    if not path.exists():
-        raise click.ClickException(f"{data_dir} holds no database")
-    database = Database(path, [])
+    if not has_store(config):
+        raise click.ClickException(f"{config.data_dir} holds no database")
+    database = open_database(config)
     writer, connection = Writer(database, Log().append), database.connect(read_only=True)
     try:
         blocks = rebuild(connection, writer)
@@ -416,20 +394,16 @@ def reindex(data_dir: Path) -> None:
 
 
 @contextmanager
-def _log(data_dir: Path, key_file: Path | None) -> Iterator[tuple[Connection, NoteKey]]:
-    """The log of a data directory, read only, and its key."""
-    from segserver.config import Config
-    from segserver.engine.audit import log_signer
-    from segserver.privacy.keyring import load_file
-    from segserver.storage.sqlite import Database
+def _log(config: Config, key_file: Path | None) -> Iterator[tuple[Connection, NoteKey]]:
+    """The log of an installation, read only, and its key."""
+    from segserver.engine.store import has_store, open_unchanged
 
-    config = Config(data_dir=data_dir)
-    if not config.database_path.exists():
-        raise click.ClickException(f"{data_dir} holds no database")
-    log_key = log_signer(load_file(config.keyring_path)).key if key_file is None else key_of(key_file)
-    connection = Database(config.database_path, []).connect(read_only=True)
+    if not has_store(config):
+        raise click.ClickException(f"{config.data_dir} holds no database")
+    key = log_key(config, key_file)
+    connection = open_unchanged(config)
     try:
-        yield connection, log_key
+        yield connection, key
     finally:
         connection.close()
 

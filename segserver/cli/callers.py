@@ -7,16 +7,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from segserver.cli._installation import installation_options
 from segserver.cli._output import console, json_option, table, write_json
-from segserver.cli._server import data_dir_option
 from segserver.model import Role
 
 if TYPE_CHECKING:
+    from segserver.config import Config
     from segserver.engine.callers import CallerInfo
     from segserver.engine.store import Store
 
@@ -53,7 +53,7 @@ def command() -> None:
     help="Comes with a client certificate for spiffe://…, dns:NAME or subject:CN=NAME,…, and without a key; "
     "repeatable.",
 )
-@data_dir_option
+@installation_options
 @json_option
 def add(
     name: str,
@@ -61,7 +61,7 @@ def add(
     purposes: tuple[str, ...],
     days: int | None,
     certificates: tuple[str, ...],
-    data_dir: Path,
+    config: Config,
     as_json: bool,
 ) -> None:
     """Add a caller and show its API key, once. Before the first start of the server, make the keys.
@@ -76,7 +76,7 @@ def add(
     from segserver.engine.build import system_clock_us
     from segserver.engine.callers import CallerDesk
 
-    with _store(data_dir) as store:
+    with _store(config) as store:
         desk = CallerDesk(store.writer, system_clock_us)
         key = desk.add(name, roles, purposes, days=days, certificates=certificates)
     if certificates and not as_json:
@@ -86,9 +86,9 @@ def add(
 
 
 @command.command("list")
-@data_dir_option
+@installation_options
 @json_option
-def listing(data_dir: Path, as_json: bool) -> None:
+def listing(config: Config, as_json: bool) -> None:
     """List the callers.
 
     \b
@@ -98,7 +98,7 @@ def listing(data_dir: Path, as_json: bool) -> None:
     from segserver.engine.build import system_clock_us
     from segserver.engine.callers import list_callers
 
-    with _store(data_dir) as store:
+    with _store(config) as store:
         found = list_callers(store.reader, system_clock_us())
     if as_json:
         write_json(
@@ -134,9 +134,9 @@ def listing(data_dir: Path, as_json: bool) -> None:
 @click.option(
     "--days", type=click.IntRange(min=1), help="How long the new key holds; without it, until it is revoked."
 )
-@data_dir_option
+@installation_options
 @json_option
-def rotate(name: str, grace_hours: int, days: int | None, data_dir: Path, as_json: bool) -> None:
+def rotate(name: str, grace_hours: int, days: int | None, config: Config, as_json: bool) -> None:
     """Give a caller a new API key, shown once. The one before it holds for a while, older ones no longer.
 
     \b
@@ -146,16 +146,16 @@ def rotate(name: str, grace_hours: int, days: int | None, data_dir: Path, as_jso
     from segserver.engine.build import system_clock_us
     from segserver.engine.callers import CallerDesk
 
-    with _store(data_dir) as store:
+    with _store(config) as store:
         key = CallerDesk(store.writer, system_clock_us).rotate(name, grace_hours=grace_hours, days=days)
     _show_key(name, key, as_json=as_json)
 
 
 @command.command("revoke")
 @click.argument("name")
-@data_dir_option
+@installation_options
 @json_option
-def revoke(name: str, data_dir: Path, as_json: bool) -> None:
+def revoke(name: str, config: Config, as_json: bool) -> None:
     """End a caller's access. A running server refuses its calls within a second.
 
     \b
@@ -165,7 +165,7 @@ def revoke(name: str, data_dir: Path, as_json: bool) -> None:
     from segserver.engine.build import system_clock_us
     from segserver.engine.callers import CallerDesk
 
-    with _store(data_dir) as store:
+    with _store(config) as store:
         CallerDesk(store.writer, system_clock_us).revoke(name)
     if as_json:
         write_json({"name": name, "state": "revoked"})
@@ -174,16 +174,14 @@ def revoke(name: str, data_dir: Path, as_json: bool) -> None:
 
 
 @contextmanager
-def _store(data_dir: Path) -> Iterator[Store]:
-    """The store of a data directory. Where there are keys and no database yet, it makes one."""
-    from segserver.config import Config
-    from segserver.engine.store import open_store
+def _store(config: Config) -> Iterator[Store]:
+    """The store of an installation. Where there are keys and no store yet, it makes one."""
+    from segserver.engine.store import has_store, open_store
     from segserver.errors import FailedPrecondition
 
-    config = Config(data_dir=data_dir)
-    if not config.database_path.exists() and not config.keyring_path.exists():
+    if not config.keyring_path.exists() and not has_store(config):
         raise FailedPrecondition(
-            f"{data_dir} holds neither keys nor a database; "
+            f"{config.data_dir} holds neither keys nor a database; "
             "run 'segserver keys init' first, or start the server",
             reason="STORE_MISSING",
         )

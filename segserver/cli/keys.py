@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from segserver.cli._installation import installation, store_option
 from segserver.cli._output import console, json_option, table, write_json
 from segserver.cli._server import data_dir_option, trust_option
 
@@ -24,15 +25,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _installation(command: F) -> F:
-    """Adds ``--data-dir``, ``--key-provider`` and ``--trust``; the command gets ``config``."""
+    """Adds ``--data-dir``, ``--store``, ``--key-provider`` and ``--trust``; the command gets ``config``."""
 
     @functools.wraps(command)
     def wrapper(
-        *args: Any, data_dir: Path, key_provider: str, trusted_plugins: tuple[str, ...] | None, **rest: Any
+        *args: Any,
+        data_dir: Path,
+        store: str | None,
+        key_provider: str,
+        trusted_plugins: tuple[str, ...] | None,
+        **rest: Any,
     ) -> Any:
-        from segserver.config import Config
-
-        config = Config(data_dir=data_dir, key_provider=key_provider, trusted_plugins=trusted_plugins or ())
+        config = installation(
+            data_dir, store, key_provider=key_provider, trusted_plugins=trusted_plugins or ()
+        )
         return command(*args, config=config, **rest)
 
     provider = click.option(
@@ -42,7 +48,7 @@ def _installation(command: F) -> F:
         show_default=True,
         help="Who keeps the keyring: the file, or what a plugin brings.",
     )
-    return data_dir_option(provider(trust_option(wrapper)))  # type: ignore[return-value]  # the same command, with other parameters
+    return data_dir_option(store_option(provider(trust_option(wrapper))))  # type: ignore[return-value]  # the same command, with other parameters
 
 
 @click.group("keys")
@@ -155,9 +161,9 @@ def _remaining(versions: Sequence[KeyStatus]) -> int:
 def _desk(config: Config) -> Iterator[KeyDesk]:
     from segserver.engine.build import system_clock_us
     from segserver.engine.keys import KeyDesk
-    from segserver.engine.store import open_store
+    from segserver.engine.store import has_store, open_store
 
-    if not config.database_path.exists():
+    if not has_store(config):
         raise click.ClickException(
             f"{config.data_dir} holds no database; start 'segserver serve' on it first"
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from segserver.cli._installation import store_option
 from segserver.cli._server import trust_option
 from segserver.errors import FailedPrecondition
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     envvar="SEGSERVER_DATA_DIR",
     help="Where things are kept.",
 )
+@store_option
 @click.option("--listen", help="HOST:PORT; port 0 takes a free one.")
 @click.option(
     "--catalog",

@@ -33,7 +33,7 @@ from segserver.engine.profiles import ProfileDesk
 from segserver.engine.replay import Replayer
 from segserver.engine.rights import RightsDesk
 from segserver.engine.serving import Serving
-from segserver.engine.store import Store, open_store
+from segserver.engine.store import Store, has_store, open_store
 from segserver.engine.upkeep import Upkeep
 from segserver.errors import FailedPrecondition, Unavailable
 from segserver.model import Role
@@ -314,7 +314,7 @@ def _opened(config: Config, provider: KeyProvider, now_us: Callable[[], int]) ->
 def _keyring(config: Config, provider: KeyProvider) -> Keyring:
     """The keyring; for development, a new one where there is neither keyring nor database."""
     is_file = provider.name == FILE_PROVIDER
-    if config.dev and is_file and not config.keyring_path.exists() and not config.database_path.exists():
+    if config.dev and is_file and not config.keyring_path.exists() and not has_store(config):
         provider.create(new_keyring())
     return load_keyring(config, provider)
 

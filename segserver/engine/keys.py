@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.config import Config
-from segserver.engine.store import Store
+from segserver.engine.store import Store, has_store
 from segserver.errors import FailedPrecondition
 from segserver.privacy.keyring import Keyring, check_keyring, new_keyring
 from segserver.privacy.keys import KeyProvider, Keys, KeyStatus, choose
@@ -23,7 +23,7 @@ def create_keyring(config: Config, installed: Installed) -> None:
     Raises :class:`Conflict` when there is a keyring, and :class:`FailedPrecondition` when there is a
     database: its data are sealed under keys that are missing, and new ones would not open them.
     """
-    if config.database_path.exists():
+    if has_store(config):
         raise FailedPrecondition(
             "there is a database already: restore its keyring from the backup; a new one would open nothing",
             reason="KEYRING_MISSING",
@@ -40,7 +40,7 @@ def load_keyring(config: Config, provider: KeyProvider) -> Keyring:
     try:
         return provider.load()
     except FailedPrecondition as error:
-        if error.reason == "KEYRING_MISSING" and config.database_path.exists():
+        if error.reason == "KEYRING_MISSING" and has_store(config):
             raise FailedPrecondition(
                 "the keyring file is missing: restore it from its backup; what the database holds can't be "
                 "read without it",

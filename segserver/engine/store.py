@@ -55,6 +55,15 @@ def open_database(config: Config) -> Database:
     return _server()(url) if url else File(config.database_path)
 
 
+def open_unchanged(config: Config) -> Connection:
+    """A read-only connection to a store whose schema is left as it is: to look at one that may be damaged.
+
+    Raises what :func:`open_database` raises."""
+    url = config.store.get_secret_value()
+    database: Database = _server()(url, []) if url else File(config.database_path, [])
+    return database.connect(read_only=True)
+
+
 def open_store(config: Config) -> Store:
     """Opens the store of ``config``. Raises what :func:`open_database` raises."""
     database = open_database(config)

@@ -53,16 +53,20 @@ class Database:
         connection = Connection(url, reopens=False)
         try:
             _check(connection)
-            _migrate(connection, steps)
+            if steps:
+                _migrate(connection, steps)
         finally:
             connection.close()
 
     @staticmethod
     def exists(url: str) -> bool:
-        """Whether the store was made. Raises :class:`Unavailable`."""
+        """Whether anything was ever kept there; tables alone are none. Raises :class:`Unavailable`."""
         connection = Connection(url, read_only=True, reopens=False)
         try:
-            return bool(connection.execute("SELECT to_regclass(?) IS NOT NULL", [SCHEMA_TABLE]).fetchone()[0])
+            if connection.execute("SELECT to_regclass('key_checks')").fetchone() == (None,):
+                return False
+            kept = "SELECT EXISTS (SELECT FROM key_checks) OR EXISTS (SELECT FROM log_head)"
+            return bool(connection.execute(kept).fetchone()[0])
         finally:
             connection.close()
 
