@@ -24,23 +24,26 @@ Codes: TypeAlias = "bytes | array[int]"
 class Numbers(Sequence[Any]):
     """Ints (timestamps among them) or doubles. ``there`` is 1 where there is one; ``None`` says everywhere.
 
-    ``data`` holds a 0 where there is none.
+    ``data`` holds a 0 where there is none. ``code`` is ``q`` for ints, ``d`` for doubles, and ``m`` for
+    doubles that are whole millionths, as sums of money are: they are held as these.
     """
 
-    __slots__ = ("_micros", "data", "there")
+    __slots__ = ("_doubles", "_exact", "code", "data", "there")
 
-    def __init__(self, data: array[Any], there: bytes | None) -> None:
+    def __init__(self, code: str, data: array[Any], there: bytes | None) -> None:
+        self.code = code
         self.data = data
         self.there = there
-        self._micros: array[int] | None = None
+        self._doubles: array[float] | None = None
+        self._exact: array[int] | None = None
 
     def __len__(self) -> int:
         return len(self.data)
 
     def __iter__(self) -> Iterator[Any]:
         if self.there is None:
-            return iter(self.data)
-        return (value if there else None for value, there in zip(self.data, self.there, strict=True))
+            return iter(self.plain())
+        return (value if there else None for value, there in zip(self.plain(), self.there, strict=True))
 
     @overload
     def __getitem__(self, index: int) -> Any: ...
@@ -48,16 +51,33 @@ class Numbers(Sequence[Any]):
     def __getitem__(self, index: slice) -> Sequence[Any]: ...
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
-            return Numbers(self.data[index], None if self.there is None else self.there[index])
-        return self.data[index] if self.there is None or self.there[index] else None
+            return Numbers(self.code, self.data[index], None if self.there is None else self.there[index])
+        return self.shown(self.data[index]) if self.there is None or self.there[index] else None
+
+    def shown(self, number: Any) -> Any:
+        """The value that an item of ``data`` stands for. Both are in the same order."""
+        return number / MICRO if self.code == "m" else number
+
+    def plain(self) -> array[Any]:
+        """All values, 0 where there is none."""
+        if self.code != "m":
+            return self.data
+        if self._doubles is None:
+            self._doubles = array("d", [number / MICRO for number in self.data])
+        return self._doubles
 
     def exact(self) -> array[int]:
         """What is summed: ints themselves, doubles in millionths."""
-        if self.data.typecode == "q":
+        if self.code != "d":
             return self.data
-        if self._micros is None:
-            self._micros = array("q", [floor(value * 1e6 + 0.5) for value in self.data])
-        return self._micros
+        if self._exact is None:
+            self._exact = array("q", map(millionths, self.data))
+        return self._exact
+
+
+def millionths(value: float) -> int:
+    """What a double counts in a sum."""
+    return floor(value * 1e6 + 0.5)
 
 
 class Coded(Sequence[Any]):
@@ -102,11 +122,19 @@ def packed(values: Sequence[Any]) -> Column:
     kinds = {type(value) for value in values} - {type(None)}
     if kinds == {int} or kinds == {float}:
         there = None if None not in values else bytes([value is not None for value in values])
-        code = "q" if kinds == {int} else "d"
-        return Numbers(array(code, values if there is None else [value or 0 for value in values]), there)
+        return _numbers(values if there is None else [value or 0 for value in values], there, kinds == {int})
     different: dict[tuple[type, Any], int] = {}
     codes = [different.setdefault((type(value), value), len(different)) for value in values]
     return Coded(coded(codes, len(different)), [value for _, value in different])
+
+
+def _numbers(values: Sequence[Any], there: bytes | None, ints: bool) -> Numbers:
+    if ints:
+        return Numbers("q", array("q", values), there)
+    whole = [millionths(value) for value in values]
+    if all(number / MICRO == value for number, value in zip(whole, values, strict=True)):
+        return Numbers("m", array("q", whole), there)
+    return Numbers("d", array("d", values), there)
 
 
 def coded(codes: Sequence[int], different: int) -> Codes:

@@ -44,14 +44,14 @@ class Opened:
 
     def _typed(self, name: str, type_name: TypeName) -> Column | None:
         if name == TIME:
-            return Numbers(self.chunk.times, None)
+            return Numbers("q", self.chunk.times, None)
         given = self.chunk.columns.get(name)
         if given is None:
             return None
         column = packed(given)
         wanted = _FORMS[type_name]
         if isinstance(column, Numbers):
-            return column if column.data.typecode == _CODES.get(type_name) else None
+            return column if column.code in _CODES.get(type_name, "") else None
         if any(type(value) is wanted for value in column.values):
             kept = [value if type(value) is wanted else None for value in column.values]
             return (
@@ -61,7 +61,7 @@ class Opened:
 
 
 _FORMS: dict[str, type] = {"bool": bool, "int": int, "timestamp": int, "double": float, "string": str}
-_CODES = {"int": "q", "timestamp": "q", "double": "d"}
+_CODES = {"int": "q", "timestamp": "q", "double": "dm"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from segserver.errors import IntegrityError
-from segserver.events.columns import Coded, Column, Numbers, packed, raw, unraw
+from segserver.events.columns import Coded, Codes, Column, Numbers, packed, raw, unraw
 
 FORMAT = 1
 """Of an encoded chunk and head; another one is refused."""
@@ -55,8 +55,8 @@ class Chunk:
 
 
 class _Column(msgspec.Struct, array_like=True):
-    """``code`` is that of an array of numbers (``q``, ``d``) with ``there`` beside it, or of codes (``B``,
-    ``H``, ``I``) of ``values``."""
+    """``code`` is that of numbers (``q``, ``d``, ``m``) with ``there`` beside them, or of codes of ``values``
+    in one, two or four bytes (``B``, ``H``, ``I``)."""
 
     code: str
     data: bytes
@@ -81,7 +81,7 @@ def encode(chunk: Chunk) -> bytes:
     for name, values in sorted(chunk.columns.items()):
         column = packed(values)
         if isinstance(column, Numbers):
-            columns[name] = _Column(column.data.typecode, raw(column.data), column.there)
+            columns[name] = _Column(column.code, raw(column.data), column.there)
         else:
             code = "B" if isinstance(column.codes, bytes) else column.codes.typecode
             columns[name] = _Column(code, raw(column.codes), None, column.values)
@@ -106,18 +106,26 @@ def decode(blob: bytes) -> Chunk:
 
 
 def _column(stored: _Column, count: int) -> Column:
-    if stored.code in ("q", "d"):
-        column: Column = Numbers(unraw(stored.code, stored.data), stored.there)
+    if stored.code in ("q", "d", "m"):
+        data = unraw("d" if stored.code == "d" else "q", stored.data)
+        column: Column = Numbers(stored.code, data, stored.there)
         if stored.there is not None and len(stored.there) != count:
             raise ValueError("there")
     else:
         codes = stored.data if stored.code == "B" else unraw(stored.code, stored.data)
         column = Coded(codes, stored.values)
-        if count and max(codes) >= len(stored.values):
+        if not _known(codes, len(stored.values)):
             raise ValueError("codes")
     if len(column) != count:
         raise ValueError("count")
     return column
+
+
+def _known(codes: Codes, values: int) -> bool:
+    """Whether each code is that of a value."""
+    if isinstance(codes, bytes):
+        return not codes.translate(None, bytes(range(min(values, 256))))
+    return max(codes, default=-1) < values
 
 
 def merge(chunks: Sequence[Chunk]) -> Chunk:

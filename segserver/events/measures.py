@@ -13,9 +13,11 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import chain, compress
 from operator import itemgetter
 from typing import Any, Final
+
+import msgspec
 
 from segserver.events.columns import Coded, Numbers, raw, unraw
 from segserver.events.conditions import Condition, Opened, both
@@ -33,6 +35,12 @@ TIMES_MAX = 64
 """A head keeps the times of a chunk's events up to so many; for more, the chunk is opened."""
 
 MISSING: Final = object()
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder()
+
+_MANY = 8
+"""From so many pieces on, those in the middle are taken together."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,16 @@ class Measure(ABC):
 
     def over(self, history: History, after: int, until: int) -> Any:
         """The result over the events with ``after < time <= until``."""
-        return self._merge([self.part(piece, after, until) for piece in history.between(after, until)])
+        pieces = history.between(after, until)
+        if len(pieces) < _MANY:
+            return self._merge([self.part(piece, after, until) for piece in pieces])
+        known = [piece.partials.get(self.digest, MISSING) for piece in pieces]
+        for index in (0, -1):
+            known[index] = self.part(pieces[index], after, until)
+        for index, partial in enumerate(known):
+            if partial is MISSING:
+                known[index] = self.part(pieces[index], after, until)
+        return self._merge(known)
 
     def part(self, piece: Piece, after: int, until: int) -> Any:
         """The partial result over a piece's events with ``after < time <= until``: from the head if it is
@@ -94,8 +111,9 @@ class Measure(ABC):
             if known is MISSING:
                 opened = open_piece(piece)
                 known = self._take(opened, 0, len(opened.chunk))
-                if self._fits(known):
-                    piece.learn(self.digest, known)
+                kept = self._kept(known)
+                if kept is not MISSING:
+                    piece.learn(self.digest, kept)
             return known
         opened = open_piece(piece)
         times = opened.chunk.times
@@ -116,12 +134,11 @@ class Measure(ABC):
 
     def summary(self, opened: Opened) -> Any:
         """The partial result over a whole chunk, or :data:`MISSING` when a head can't keep it."""
-        partial = self._take(opened, 0, len(opened.chunk))
-        return partial if self._fits(partial) else MISSING
+        return self._kept(self._take(opened, 0, len(opened.chunk)))
 
-    def _fits(self, _partial: Any) -> bool:
-        """Whether a head can keep the partial result."""
-        return True
+    def _kept(self, partial: Any) -> Any:
+        """A partial result as a head keeps it, or :data:`MISSING` when it can't. Empty ones are false."""
+        return partial
 
     def _is_empty(self, partial: Any) -> bool:
         """Whether a partial result says that no event counts."""
@@ -172,8 +189,8 @@ class Total(Measure):
     def _merge(self, partials: Sequence[list[int]]) -> list[int]:
         return [sum(map(itemgetter(0), partials)), sum(map(itemgetter(1), partials))]
 
-    def _fits(self, partial: list[int]) -> bool:
-        return INT64_MIN <= partial[1] <= INT64_MAX
+    def _kept(self, partial: list[int]) -> Any:
+        return partial if INT64_MIN <= partial[1] <= INT64_MAX else MISSING
 
     def _is_empty(self, partial: Any) -> bool:
         return partial is not MISSING and partial[0] == 0
@@ -192,7 +209,7 @@ class Extreme(Measure):
         assert isinstance(column, Numbers)  # noqa: S101 - by its type
         values = column.data[start:end]
         found = self.choose(values if mask is None else compress(values, mask[start:end]), default=None)
-        return found if found is None else found + 0  # no minus zero
+        return found if found is None else column.shown(found) + 0  # no minus zero
 
     def _merge(self, partials: Sequence[Any]) -> Any:
         return self.choose((partial for partial in partials if partial is not None), default=None)
@@ -260,26 +277,32 @@ class Last(First):
 
 
 class Distinct(Measure):
-    """The different values: a list; of several pieces a set."""
+    """The different values: in a head as bytes, so that chunks with the same ones are told at a glance; a set
+    when put together."""
 
-    def _take(self, opened: Opened, start: int, end: int) -> list[Any]:
+    def _take(self, opened: Opened, start: int, end: int) -> bytes | set[Any]:
         assert self.of is not None  # noqa: S101 - the compiler has seen to it
         column, mask = opened.column(*self.of), self.mask(opened)
         if column is None:
-            return []
+            return set()
         codes = (column.codes if isinstance(column, Coded) else column.data)[start:end]
         found = set(codes if mask is None else compress(codes, mask[start:end]))
-        return [column.values[code] for code in found] if isinstance(column, Coded) else list(found)
+        return {column.values[code] for code in found} if isinstance(column, Coded) else found
 
-    def _merge(self, partials: Sequence[list[Any]]) -> set[Any]:
-        return set().union(*partials)
+    def _merge(self, partials: Sequence[bytes | set[Any]]) -> set[Any]:
+        packed = {partial for partial in partials if isinstance(partial, bytes) and partial}
+        taken = [partial for partial in partials if isinstance(partial, set)]
+        return set().union(*taken, *map(_DECODER.decode, packed))
 
-    def _fits(self, partial: list[Any]) -> bool:
-        return len(partial) <= VALUES_MAX
+    def _kept(self, partial: set[Any]) -> Any:
+        if len(partial) > VALUES_MAX:
+            return MISSING
+        return _ENCODER.encode(sorted(partial)) if partial else b""
 
 
 class Frequencies(Measure):
-    """How often each value occurs, or the sum of its weights, of doubles in millionths: a map."""
+    """How often each value occurs, or the sum of its weights, of doubles in millionths: a map; in a head as
+    bytes, which only those read who ask."""
 
     def _take(self, opened: Opened, start: int, end: int) -> dict[str, int]:
         assert self.of is not None  # noqa: S101 - the compiler has seen to it
@@ -304,15 +327,19 @@ class Frequencies(Measure):
             sums[code] = sums.get(code, 0) + weight
         return {column.values[code]: total for code, total in sums.items()}
 
-    def _merge(self, partials: Sequence[dict[str, int]]) -> dict[str, int]:
+    def _merge(self, partials: Sequence[bytes | dict[str, int]]) -> dict[str, int]:
         merged: dict[str, int] = {}
         for partial in partials:
-            for value, amount in partial.items():
+            amounts = partial if isinstance(partial, dict) else _DECODER.decode(partial) if partial else {}
+            for value, amount in amounts.items():
                 merged[value] = merged.get(value, 0) + amount
         return merged
 
-    def _fits(self, partial: dict[str, int]) -> bool:
-        return len(partial) <= VALUES_MAX and all(INT64_MIN <= v <= INT64_MAX for v in partial.values())
+    def _kept(self, partial: dict[str, int]) -> Any:
+        amounts = partial.values()
+        if len(partial) > VALUES_MAX or (partial and (min(amounts) < INT64_MIN or max(amounts) > INT64_MAX)):
+            return MISSING
+        return _ENCODER.encode(partial) if partial else b""
 
 
 class Times(Measure):
@@ -321,21 +348,22 @@ class Times(Measure):
 
     def over(self, history: History, after: int, until: int) -> list[int]:
         """The times of the latest of them, in order."""
-        runs: list[array[int]] = []
+        runs: list[Any] = []
         count = 0
         for piece in reversed(history.between(after, until)):
-            runs.append(unraw("q", self.part(piece, after, until)))
+            known = self.part(piece, after, until)
+            runs.append(unraw("q", known) if isinstance(known, bytes) else known)
             count += len(runs[-1])
             if count > GAPS_MAX:
                 break
         return self._merge(runs[::-1])
 
-    def _take(self, opened: Opened, start: int, end: int) -> bytes:
+    def _take(self, opened: Opened, start: int, end: int) -> list[int]:
         mask, times = self.mask(opened), opened.chunk.times[start:end]
-        return raw(times if mask is None else array("q", compress(times, mask[start:end])))
+        return list(times if mask is None else compress(times, mask[start:end]))
 
-    def _merge(self, partials: Sequence[Iterable[int]]) -> list[int]:
-        return [time for run in partials for time in run][-GAPS_MAX - 1 :]
+    def _merge(self, partials: Sequence[Sequence[int]]) -> list[int]:
+        return list(chain.from_iterable(partials))[-GAPS_MAX - 1 :]
 
-    def _fits(self, partial: bytes) -> bool:
-        return len(partial) <= 8 * TIMES_MAX
+    def _kept(self, partial: list[int]) -> Any:
+        return raw(array("q", partial)) if len(partial) <= TIMES_MAX else MISSING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from operator import sub
 from statistics import median
 from typing import Any
 
@@ -218,4 +218,4 @@ def _most_frequent(amounts: Mapping[str, int], top: int) -> Any:
 def _median_gap(times: list[int]) -> float | None:
     if len(times) < 2:
         return None
-    return float(median([later - earlier for earlier, later in pairwise(times)])) / DAY
+    return float(median(map(sub, times[1:], times))) / DAY

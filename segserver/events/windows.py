@@ -28,9 +28,9 @@ _DURATION = re.compile(r"([0-9]{1,12})([dhms])")
 Kind = Literal["sliding", "calendar", "since", "session", "all"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """A window as it was written. ``length`` and ``before`` are in microseconds."""
+    """A window as it was written, one for each text. ``length`` and ``before`` are in microseconds."""
 
     kind: Kind
     length: int = 0
@@ -53,6 +53,7 @@ def parse_duration(text: str) -> int:
     return length
 
 
+@lru_cache(maxsize=4096)
 def parse_window(text: str) -> Window:
     """The window of a text; raises ``ValueError`` that says what is wrong."""
     words = text.split()
