@@ -50,7 +50,7 @@ def command(as_json: bool, server: Server) -> None:
 
 
 def _show(workers: Sequence[WorkerStatus]) -> None:
-    made = table("worker", "pid", "up for", "restarts", "catalog", "memory", "calls", "in progress")
+    made = table("worker", "pid", "up for", "restarts", "catalog", "memory", "calls")
     for worker in workers:
         made.add_row(
             str(worker.worker or "alone"),
@@ -60,7 +60,6 @@ def _show(workers: Sequence[WorkerStatus]) -> None:
             f"{worker.catalog_version} ({short_digest(worker.catalog_digest)})",
             f"{worker.value('segserver_memory_bytes') / 1e6:.0f} MB",
             f"{worker.value(CALLS):,.0f}",
-            f"{worker.value('segserver_calls_in_progress'):.0f}",
         )
     console().print(made)
     calls = _calls(workers)
@@ -68,7 +67,8 @@ def _show(workers: Sequence[WorkerStatus]) -> None:
         console().print(calls)
     newest = max(workers, key=lambda worker: worker.report_time)
     queued = sum(worker.value("segserver_write_queue_units") for worker in workers)
-    click.echo(f"version {newest.version}")
+    active = sum(worker.value("segserver_calls_in_progress") for worker in workers)
+    click.echo(f"version {newest.version}; {active:.0f} calls in progress")
     click.echo(
         f"audit log: {newest.value('segserver_log_entries'):,.0f} entries, "
         f"{newest.value('segserver_log_unsigned_entries'):.0f} not signed yet; {queued:.0f} writes wait"

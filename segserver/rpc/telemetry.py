@@ -24,7 +24,8 @@ Handler = Callable[[Any, Any], Awaitable[Any]]
 StreamHandler = Callable[[Any, Any], AsyncIterator[Any]]
 """Serves a call that streams its replies."""
 
-STATUSES: Mapping[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
+STATUSES: Mapping[object, str] = {key: code.name for code in grpc.StatusCode for key in (code, code.value[0])}
+"""By the code or its number: a context tells either."""
 CANCELLED = grpc.StatusCode.CANCELLED.name
 FAULTS = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS"})
 """A call that ends so is a defect of the server: it is logged in any case."""
@@ -79,7 +80,7 @@ class Telemetry:
                 reply = await handle(request, context)
                 status = "OK"
             except grpc.aio.AbortError:
-                status = STATUSES.get(int(context.code()), "UNKNOWN")
+                status = STATUSES.get(context.code(), "UNKNOWN")
                 raise
             finally:
                 self._ended(name, status, time.perf_counter() - begin, context)
@@ -99,7 +100,7 @@ class Telemetry:
                     yield reply
                 status = "OK"
             except grpc.aio.AbortError:
-                status = STATUSES.get(int(context.code()), "UNKNOWN")
+                status = STATUSES.get(context.code(), "UNKNOWN")
                 raise
             finally:
                 self._ended(name, status, time.perf_counter() - begin, context)

@@ -16,7 +16,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from scripted import Refusal
 
 from segserver.cli import main
-from segserver.v1 import catalog_service_pb2, profile_service_pb2, segmentation_service_pb2, value_pb2
+from segserver.v1 import (
+    catalog_service_pb2,
+    profile_service_pb2,
+    segmentation_service_pb2,
+    status_service_pb2,
+    value_pb2,
+)
 
 NOW = Timestamp(seconds=1_772_000_000)
 RESULTS = [
@@ -422,3 +428,58 @@ def test_catalog_export_lets_no_server_choose_where_files_go(run, server, tmp_pa
     )
     assert run("catalog", "export", tmp_path / "target").exit_code == 1
     assert not (tmp_path / "target").exists()
+
+
+def status_reply(**troubles):
+    bounds, buckets = [0.001, 0.01], [1, 98, 1]
+    measures = [
+        status_service_pb2.Measure(
+            name="segserver_calls", labels={"method": "A/B", "status": "OK"}, value=99
+        ),
+        status_service_pb2.Measure(
+            name="segserver_calls", labels={"method": "A/B", "status": "INTERNAL"}, value=1
+        ),
+        status_service_pb2.Measure(
+            name="segserver_call_duration_seconds", labels={"method": "A/B"}, bounds=bounds, buckets=buckets
+        ),
+        status_service_pb2.Measure(name="segserver_key_age_seconds", value=90_061),
+    ]
+    return status_service_pb2.GetStatusResponse(
+        workers=[
+            status_service_pb2.WorkerStatus(
+                worker=number,
+                pid=40 + number,
+                version="1.2.3",
+                start_time=NOW,
+                report_time=Timestamp(seconds=NOW.seconds + 3_700),
+                catalog_version=3,
+                catalog_digest="ab" * 32,
+                measures=measures,
+                troubles=[
+                    status_service_pb2.Trouble(component=name, reason=reason, message="what happened")
+                    for name, reason in troubles.items()
+                ],
+            )
+            for number in (1, 2)
+        ]
+    )
+
+
+def test_the_status_of_a_server(run, server):
+    server.reply("GetStatus", status_reply())
+    result = run("status")
+    assert result.exit_code == 0
+    words = " ".join(result.stdout.split())
+    assert "1 41 1 h 1 min 0 3 (abababababab) 0 MB 100" in words
+    assert "A/B 200 2 ≤ 10 ms ≤ 10 ms" in words
+    assert "1 d 1 h old" in words
+    assert words.endswith("everything works")
+
+
+def test_a_server_in_trouble(run, server):
+    server.reply("GetStatus", status_reply(store="STORE_UNAVAILABLE"))
+    result = run("status")
+    assert result.exit_code == 1
+    assert result.stdout.endswith("store does not work: what happened (STORE_UNAVAILABLE)\n")
+    told = json.loads(run("status", "--json").stdout)
+    assert (told["works"], len(told["workers"]), told["workers"][0]["pid"]) == (False, 2, 41)
