@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -203,8 +205,10 @@ def history(subject: str, count: int, server: Server, as_json: bool) -> None:
     from segserver.client.audit_calls import EntryFilter
 
     with server.connect() as client:
-        found = client.audit_entries(EntryFilter(subject=subject), min(count, 1_000))
-        records = [record for record, _ in zip(found, range(count), strict=False)]
+        alone = client.audit_entries(EntryFilter(subject=subject), min(count, 1_000))
+        among_others = client.audit_results(subject)
+        found = heapq.merge(alone, among_others, key=lambda record: -record.log_index)
+        records = list(itertools.islice(found, count))
     if as_json:
         write_json([{"log_index": r.log_index, "entry": json.loads(r.payload)} for r in records])
         return
@@ -227,6 +231,8 @@ def _answer(entry: Entry) -> str:
     """What came out: how many segments of each outcome, or the reason of an error."""
     if entry.result != "OK":
         return entry.result
+    if entry.results_root:
+        return f"one of {entry.subjects}: see audit prove-result"
     counts = {name: len(getattr(entry.segments, name)) for name in ("member", "unknown", "withheld")}
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 

@@ -147,6 +147,11 @@ async def test_an_officer_proves_a_subjects_result_offline(run, tmp_path):
     await run("evaluate", "--all", "--purpose", "care", "--to", tmp_path / "all.csv")
     (found,) = json.loads(await run("audit", "results", "--json", "--subject-file", "-", stdin="jo"))
     assert "care" in await run("audit", "results", "--subject-file", "-", stdin="jo")
+    history = json.loads(await run("subject", "history", "jo", "--json"))
+    places = [item["log_index"] for item in history]
+    assert places == sorted(places, reverse=True)
+    assert found in history
+    assert "see audit prove-result" in await run("subject", "history", "jo")
     await run("audit", "prove-result", found["log_index"], "--subject-file", "-", "--to", proof, stdin="jo")
     told = (await run("audit", "verify", "--proof", proof, "--key", key)).splitlines()
     assert told[1:] == ["people/adults: member", "people/leeds: member"]
