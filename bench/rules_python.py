@@ -246,9 +246,9 @@ def rows() -> list[dict[str, Any]]:
     found.append(_row("1,000 segments, one customer", thousand, 50.0, "cel-expr-python", theirs))
     partial = seconds_each(ours(many, customers(50, missing=0.25)), 50) * 1e6
     found.append(_row("1,000 segments, a quarter of the values missing", partial, 50.0))
-    start = time.perf_counter()
+    start = time.process_time()
     program_of(many)
-    found.append(_row("checking and compiling 1,000 segments", (time.perf_counter() - start) * 1e6, 1e6))
+    found.append(_row("checking and compiling 1,000 segments", (time.process_time() - start) * 1e6, 1e6))
     return found
 
 
