@@ -16,10 +16,11 @@ from segserver.storage import log as rows
 from segserver.storage.catalogs import CatalogRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from segserver.engine.build import Engine
     from segserver.storage.contract import Connection
+    from segserver.strategies.isolation.supervisor import HostStats
 
 STORE, CATALOG, LOG, KEYS = "store", "catalog", "log", "keys"
 COMPONENTS = (STORE, CATALOG, LOG, KEYS)
@@ -69,7 +70,12 @@ class Condition:
             catalog_version=row.version,
             catalog_digest=row.digest,
             troubles=self.troubles,
-            families=[*self._answers(calls_in_progress), *self._store(), *self._process()],
+            families=[
+                *self._answers(calls_in_progress),
+                *self._store(),
+                *self._plugins(),
+                *self._process(),
+            ],
         )
 
     def _answers(self, calls_in_progress: int) -> list[Family]:
@@ -104,12 +110,6 @@ class Condition:
                 "Evaluations from which something was withheld, by reason.",
                 "reason",
                 counts.withheld,
-            ),
-            counter(
-                "segserver_strategy_failures",
-                "Failures of strategies' code, by trait or function.",
-                "name",
-                {name: failures.count for name, failures in self._engine.host.failures.items()},
             ),
         ]
 
@@ -166,6 +166,41 @@ class Condition:
                 gauge("segserver_key_age_seconds", "Age of the current key-encryption key.", age_s)
             )
         return families
+
+    def _plugins(self) -> list[Family]:
+        """Of strategies' code, and of the plugin host processes where some of it runs."""
+        failures = {name: found.count for name, found in self._engine.host.failures.items()}
+        families = [
+            counter(
+                "segserver_strategy_failures",
+                "Failures of strategies' code, by trait or function.",
+                "name",
+                failures,
+            )
+        ]
+        isolation = self._engine.installed.isolation
+        hosts = () if isolation is None else isolation.stats()
+        if not hosts:
+            return families
+
+        def of_hosts(name: str, text: str, value: Callable[[HostStats], float]) -> Family:
+            return counter(name, text, "distribution", {host.distribution: value(host) for host in hosts})
+
+        states = [
+            Sample({"distribution": host.distribution, "state": state}, float(host.state == state))
+            for host in hosts
+            for state in ("running", "idle", "starting", "half-open", "open")
+        ]
+        return [
+            *families,
+            Family("segserver_plugin_host_state", "gauge", "1 for the state that it is in.", states),
+            of_hosts("segserver_plugin_host_calls", "Calls into it.", lambda h: h.calls),
+            of_hosts("segserver_plugin_host_seconds", "What they took in all.", lambda h: h.call_s),
+            of_hosts("segserver_plugin_host_failures", "How often it hung or ended.", lambda h: h.failures),
+            of_hosts("segserver_plugin_host_refused", "Calls that were not made.", lambda h: h.refused),
+            of_hosts("segserver_plugin_host_starts", "How often it was started.", lambda h: h.starts),
+            of_hosts("segserver_breaker_opened", "How often its breaker opened.", lambda h: h.opened),
+        ]
 
     def _process(self) -> list[Family]:
         """Of the process."""

@@ -12,6 +12,10 @@ BOUNDS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2
 """Upper bounds of a timing's buckets, in seconds; one more bucket holds what is above the last."""
 
 
+OUTCOMES = ("member", "not_member", "unknown", "withheld")
+GATE = ("open", "partly", "stopped")
+
+
 class Timing:
     """How long something took: numbers by bucket, and their sum."""
 
@@ -47,9 +51,9 @@ class Counts:
     """Ended calls by method and gRPC status."""
     durations: dict[str, Timing] = field(default_factory=dict)
     """Of calls, by method."""
-    outcomes: Counter[str] = field(default_factory=Counter)
+    outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
     """Answers for one segment, by outcome."""
-    gate: Counter[str] = field(default_factory=Counter)
+    gate: dict[str, int] = field(default_factory=lambda: dict.fromkeys(GATE, 0))
     """Evaluations by what the gate let through: ``open`` (everything), ``partly``, ``stopped`` (nothing)."""
     withheld: Counter[str] = field(default_factory=Counter)
     """Evaluations from which something was withheld, by reason code."""
