@@ -183,6 +183,18 @@ def test_a_plugin_that_does_not_load_is_quarantined_alone(tmp_path, source, expe
         assert [(q.origin.plugin, q.reason) for q in installed.quarantined] == [("broken", expected)]
 
 
+def test_what_could_not_be_compiled_is_told_as_a_problem(tmp_path):
+    source = """
+@hookimpl
+def segserver_strategies():
+    yield Strategy(name="long", version="1", traits=[Trait("t", "bool", rule="true" + " " * 70_000)])
+"""
+    distribution(tmp_path, "long", source)
+    with isolated(tmp_path) as installed:
+        (quarantined,) = installed.quarantined
+    assert quarantined.reason == "strategy long: a rule has more than 65536 characters"
+
+
 def test_its_module_is_never_imported_here(tmp_path):
     distribution(tmp_path, "elsewhere", with_code("elsewhere", "return str(os.getpid())"))
     with isolated(tmp_path) as installed:

@@ -49,22 +49,22 @@ class IsolatedStrategy(Strategy):
             raise contract.invalid(self, [("", f"its plugin host process {error.message}")]) from None
         if isinstance(reply, messages.Refused):
             raise contract.invalid(self, reply.violations)
+        if not isinstance(reply, messages.Resolved):
+            raise contract.invalid(self, [("", "its plugin host process broke the protocol")])
         try:
-            if not isinstance(reply, messages.Resolved):
-                raise InvalidInput("its plugin host process broke the protocol")
-            decided = _Decided.model_validate(msgspec.json.decode(reply.settings, type=dict[str, Any]))
-            return contract.checked(
-                ResolvedStrategy(
-                    self,
-                    decided,
-                    events=nouns.events(reply),
-                    computed=nouns.computed(reply),
-                    traits=nouns.traits(reply, lambda trait: self._code(given, trait)),
-                    segments=nouns.segments(reply),
-                )
+            resolved = ResolvedStrategy(
+                self,
+                _Decided.model_validate(msgspec.json.decode(reply.settings, type=dict[str, Any])),
+                events=nouns.events(reply),
+                computed=nouns.computed(reply),
+                traits=nouns.traits(reply, lambda trait: self._code(given, trait)),
+                segments=nouns.segments(reply),
             )
+        except InvalidInput as error:
+            raise contract.invalid(self, [("", error.message)]) from None
         except msgspec.MsgspecError:
             raise contract.invalid(self, [("", "its settings are no JSON object")]) from None
+        return contract.checked(resolved)
 
     def _code(self, settings: bytes, trait: str) -> RemoteCode:
         return RemoteCode(self.supervisor, self.name, settings, trait)

@@ -4,7 +4,7 @@ checked for its types here, and for its meaning by :mod:`segserver.strategies.co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -21,6 +21,10 @@ T = TypeVar("T")
 _CODE = frozenset({"function", "vectorized", "example"})
 _PRIORITY_MAX = 2**31 - 1
 """What the API's messages hold."""
+
+NOUNS_MAX = 10_000
+RULE_CHARACTERS_MAX = 65_536
+"""An isolated plugin's rules are compiled in the server: so many of each noun, and no longer than these."""
 
 _ATTRIBUTES = TypeAdapter(tuple[Attribute, ...])
 _EVENTS = TypeAdapter(tuple[Event, ...])
@@ -73,6 +77,7 @@ def computed(resolved: Resolved) -> tuple[ComputedAttribute, ...]:
 def segments(resolved: Resolved) -> tuple[Segment, ...]:
     """The segments of a resolved strategy. Raises :class:`InvalidInput`."""
     found = _typed(_SEGMENTS, resolved.segments)
+    _check_rules(segment.rule for segment in found)
     for segment in found:
         if max(abs(segment.priority), segment.minimum_audience or 0) > _PRIORITY_MAX:
             raise InvalidInput("a segment's priority or minimum audience is beyond 32 bits")
@@ -83,6 +88,7 @@ def traits(resolved: Resolved, code: Callable[[str], Callable[..., Any]]) -> tup
     """The traits of a resolved strategy; ``code`` gives what stands for the code of one, by its name. Raises
     :class:`InvalidInput`."""
     found = []
+    _check_number(resolved.traits)
     for item in resolved.traits:
         try:
             trait = msgspec.convert(item, _Trait)
@@ -90,10 +96,22 @@ def traits(resolved: Resolved, code: Callable[[str], Callable[..., Any]]) -> tup
             raise _invalid(error) from None
         made = {name: getattr(trait, name) for name in _Trait.__struct_fields__ if name != "coded"}
         found.append(Trait(**made, function=code(trait.name) if trait.coded else None))
+    _check_rules(trait.rule for trait in found)
     return tuple(found)
 
 
+def _check_number(nouns: Sequence[object]) -> None:
+    if len(nouns) > NOUNS_MAX:
+        raise InvalidInput(f"it declares {len(nouns)} of one noun, and may declare {NOUNS_MAX}")
+
+
+def _check_rules(rules: Iterable[str]) -> None:
+    if any(len(rule) > RULE_CHARACTERS_MAX for rule in rules):
+        raise InvalidInput(f"a rule has more than {RULE_CHARACTERS_MAX} characters")
+
+
 def _typed(adapter: TypeAdapter[tuple[T, ...]], plain_nouns: Sequence[dict[str, Any]]) -> tuple[T, ...]:
+    _check_number(plain_nouns)
     try:
         return adapter.validate_python(plain_nouns)
     except ValidationError as error:
