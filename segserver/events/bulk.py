@@ -165,11 +165,7 @@ class _Run:
             if ZONE in self._subjects.columns
             else pl.Series([None] * count, dtype=pl.String)
         )
-        found = {
-            name: windows.calendar(period, self._now, name)
-            for name in zones.unique().to_list()
-            if name is not None
-        }
+        found = {name: windows.calendar(period, self._now, name) for name in zones.unique().to_list() if name}
         known = {name: bounds for name, bounds in found.items() if bounds is not None}
         first, second = (
             zones.replace_strict(

@@ -12,11 +12,10 @@ from collections.abc import Iterator, Sequence
 from math import floor
 from typing import Any, TypeAlias, overload
 
+from segserver.events.definitions import DOUBLE_MAX
+
 MICRO = 1_000_000
 """A double counts in a sum as so many millionths, rounded to the nearest, so that no order matters."""
-
-DOUBLE_MAX = 9e12
-"""The greatest double, either way, that an event's property may have: its millionths fit into 64 bits."""
 
 Codes: TypeAlias = "bytes | array[int]"
 
@@ -35,7 +34,7 @@ class Numbers(Sequence[Any]):
         self.data = data
         self.there = there
         self._doubles: array[float] | None = None
-        self._exact: array[int] | None = None
+        self._exact: list[int] | None = None
 
     def __len__(self) -> int:
         return len(self.data)
@@ -66,12 +65,12 @@ class Numbers(Sequence[Any]):
             self._doubles = array("d", [number / MICRO for number in self.data])
         return self._doubles
 
-    def exact(self) -> array[int]:
+    def exact(self) -> Sequence[int]:
         """What is summed: ints themselves, doubles in millionths."""
         if self.code != "d":
             return self.data
         if self._exact is None:
-            self._exact = array("q", map(millionths, self.data))
+            self._exact = [*map(millionths, self.data)]
         return self._exact
 
 
@@ -131,8 +130,10 @@ def packed(values: Sequence[Any]) -> Column:
 def _numbers(values: Sequence[Any], there: bytes | None, ints: bool) -> Numbers:
     if ints:
         return Numbers("q", array("q", values), there)
-    whole = [millionths(value) for value in values]
-    if all(number / MICRO == value for number, value in zip(whole, values, strict=True)):
+    whole = [millionths(value) for value in values if abs(value) <= DOUBLE_MAX]
+    if len(whole) == len(values) and all(
+        number / MICRO == value for number, value in zip(whole, values, strict=True)
+    ):
         return Numbers("m", array("q", whole), there)
     return Numbers("d", array("d", values), there)
 

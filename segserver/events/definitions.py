@@ -93,7 +93,8 @@ class ComputedAttribute:
     exists, absent                              bool          whether there is one, or none
     sequence                                    bool          whether an event ``then`` follows one of
                                                               them, at the same time or at most ``within``
-                                                              later, both in the window
+                                                              later, both in the window; of one name, a
+                                                              later one in order of recording
     rate                                        double        how many a day of the window
     ================  ========================  ============  ==============================================
 
@@ -111,9 +112,13 @@ class ComputedAttribute:
       ``same_month_last_year``, ``same_quarter_last_year``: of the calendar in ``time_zone``, from their first
       instant up to the first of the next, and never beyond now;
     * ``since <event>``: later than the subject's last event of that name, or all time if there was none;
-    * ``session 30m``: the current session: the events up to now with less than 30 minutes from one to the
-      next, the last of them less than 30 minutes ago;
+    * ``session 30m``: the current session: the events of that name, whatever ``where`` says, up to now with
+      less than 30 minutes from one to the next, the last of them less than 30 minutes ago;
     * ``all``: everything up to now.
+
+    A calendar window in the subject's time zone gives no value when that is unknown, or no time zone. A rate
+    is by the whole window's length up to now, also where retention has left less of it; a window without a
+    beginning has that of the subject's first event of that name.
 
     With ``versus``, a second window, the value is the ``comparison`` of the two: their difference, or their
     ratio (which has no value when the second is 0). Both are for count, sum, average, distinct and rate; a
@@ -152,3 +157,8 @@ class ComputedAttribute:
 
 GAPS_MAX = 1_000
 """So many gaps, the latest, make a median: a subject with a million events is answered as fast as any."""
+
+DOUBLE_MAX = 9e12
+"""The greatest double, either way, that an event's property may have. In a sum a double counts as so many
+millionths, the nearest whole number of them, so that the order of adding does not matter; those of this one
+fit into 64 bits."""

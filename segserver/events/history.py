@@ -27,6 +27,10 @@ CHUNK_ROWS = 4_096
 """Events of a chunk that is full."""
 
 
+PARTIALS_MAX = 512
+"""Partial results of a head; one more takes the place of the oldest, which a catalog of long ago needed."""
+
+
 @dataclass(slots=True)
 class Chunk:
     """Events of one subject and name, in order.
@@ -282,6 +286,8 @@ class Piece:
         """Keeps a partial result over all events of the piece, and offers the new head."""
         if self.partials is self._parts[0].head.partials:
             self.partials = dict(self.partials)
+        while len(self.partials) >= PARTIALS_MAX:
+            del self.partials[next(iter(self.partials))]
         self.partials[digest] = partial
         if len(self._parts) == 1:
             head = self._parts[0].head

@@ -132,6 +132,19 @@ class Measure(ABC):
                 return times[found]
         return None
 
+    def last_until(self, history: History, after: int, until: int) -> int | None:
+        """The time of the last event with ``after < time <= until`` that counts."""
+        for piece in reversed(history.between(after, until)):
+            if piece.last_us <= until and self._is_empty(piece.partials.get(self.digest, MISSING)):
+                continue
+            opened = open_piece(piece)
+            times, mask = opened.chunk.times, self.mask(opened)
+            end = bisect_right(times, until)
+            found = end - 1 if mask is None else mask.rfind(1, 0, end)
+            if found >= 0:
+                return times[found] if times[found] > after else None
+        return None
+
     def summary(self, opened: Opened) -> Any:
         """The partial result over a whole chunk, or :data:`MISSING` when a head can't keep it."""
         return self._kept(self._take(opened, 0, len(opened.chunk)))

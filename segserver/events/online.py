@@ -16,6 +16,9 @@ from segserver.model import INT64_MAX
 
 EMPTY = History()
 
+_OF_THE_LAST = frozenset({"last", "time_since_last", "exists", "absent"})
+"""The aggregates that stay as they are while the last event of the window does."""
+
 
 class Moment:
     """One subject's histories at ``now``. Built for one evaluation; windows are resolved once.
@@ -28,7 +31,7 @@ class Moment:
     ) -> None:
         self.now = now
         self._histories = histories
-        self._zone = zone
+        self._zone = zone or None
         self._floors = floors
         self._bounds: dict[tuple[Window, str, str], tuple[int, int] | None] = {}
 
@@ -144,10 +147,13 @@ class Moment:
             oldest = measure.next_after(history, since)
             if oldest is None:
                 continue
+            leaving = oldest
+            if plan.definition.aggregate in _OF_THE_LAST:
+                leaving = measure.last_until(history, since, until) or oldest
             if floor > BEGINNING:
-                yield oldest + self.now - floor
+                yield leaving + self.now - floor
             if window.kind == "sliding":
-                yield oldest + window.length + window.before
+                yield leaving + window.length + window.before
                 yield _plus(measure.next_after(history, until), window.before)
             else:
                 yield measure.next_after(history, self.now)

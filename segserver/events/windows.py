@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from segserver.model import NAME
 from segserver.rules.calendar import local, zone
-from segserver.rules.times import SECOND, TIMESTAMP_MIN, from_datetime, to_datetime
+from segserver.rules.times import SECOND, TIMESTAMP_MAX, TIMESTAMP_MIN, from_datetime, to_datetime
 
 BEGINNING = -(2**63)
 """Before every event."""
@@ -21,6 +21,9 @@ DAY = 86_400 * SECOND
 
 DURATION_MAX = 36_500 * DAY
 """The longest duration of a definition: about a hundred years."""
+
+_EARLIEST, _LATEST = TIMESTAMP_MIN + 1_000 * DAY, TIMESTAMP_MAX - 1_000 * DAY
+"""So far from the ends of the calendar, every period has one before it and one after it."""
 
 _UNITS = {"d": DAY, "h": 3_600 * SECOND, "m": 60 * SECOND, "s": SECOND}
 _DURATION = re.compile(r"([0-9]{1,12})([dhms])")
@@ -95,7 +98,7 @@ def turn(period: str, now: int, zone_name: str) -> int | None:
 
 
 def _today(now: int, zone_name: str) -> dt.date | None:
-    here = local(now, zone_name)
+    here = local(min(max(now, _EARLIEST), _LATEST), zone_name)
     return None if here is None else to_datetime(here).date()
 
 
@@ -112,8 +115,6 @@ def instant(day: tuple[int, int, int], zone_name: str) -> int:
     """The first instant of a day in a zone: where the clocks leave midnight out, when they do; where they
     show it twice, the first time."""
     year, month, date = day
-    if year < 1:
-        return TIMESTAMP_MIN
     place = zone(zone_name)
     if isinstance(place, ZoneInfo):
         return from_datetime(dt.datetime(year, month, date, tzinfo=place))

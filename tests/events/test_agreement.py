@@ -38,12 +38,16 @@ def whole(events: Sequence[Happened]) -> dict[str, History]:
     return {name: History.of(chunk) for name, chunk in chunks_of(events).items()}
 
 
-def rolled_up(events: Sequence[Happened], program: ComputedProgram, rows: int) -> dict[str, History]:
-    """Chunks of a few events, each with a head that was made, encoded and read again."""
+def rolled_up(
+    events: Sequence[Happened], program: ComputedProgram, rows: int, late: int
+) -> dict[str, History]:
+    """Chunks of a few events, each with a head that was made, encoded and read again. The first ``late``
+    events recorded are in chunks of their own, which overlap with the others."""
     histories = {}
-    for name, chunk in chunks_of(events).items():
+    for name in EVENTS:
         parts = []
-        for piece in split(chunk, rows):
+        chunks = [chunks_of(part)[name] for part in (events[:late], events[late:])]
+        for piece in [piece for chunk in chunks for piece in split(chunk, rows)]:
             blob = encode(piece)
             head = Head.decode(program.summarize(name, decode(blob)).encode())
             parts.append(Part(head, lambda blob=blob: decode(blob)))
@@ -84,7 +88,10 @@ def test_rollups_and_a_plain_loop_agree(
     online = program.evaluate(named, whole(events), now, zone=zone, floors=cut)
     for name, value in expected.items():
         assert same(online.get(name), value), (named[name].definition, online.get(name), value)
-    assert program.evaluate(named, rolled_up(events, program, rows), now, zone=zone, floors=cut) == online
+    late = data.draw(st.integers(0, 3))
+    for made_for in (program, ComputedProgram({}, EVENTS)):
+        histories = rolled_up(events, made_for, rows, late)
+        assert program.evaluate(named, histories, now, zone=zone, floors=cut) == online
 
 
 @given(
