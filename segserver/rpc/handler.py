@@ -4,6 +4,7 @@ translated.
 
 from __future__ import annotations
 
+import asyncio
 import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,7 +21,7 @@ from segserver.model import Caller
 from segserver.rpc import status
 from segserver.rpc.guard import Guard
 from segserver.rpc.guard.guard import authorize
-from segserver.rpc.guard.load import LARGE_BYTES, Account, Pace, check_deadline
+from segserver.rpc.guard.load import LARGE_BYTES, Account, Load, Pace, check_deadline
 from segserver.rpc.permissions import PERMISSIONS
 from segserver.rpc.telemetry import Telemetry, caller_is, request_id
 from segserver.storage.sqlite.database import sqlite3, unavailable
@@ -83,7 +84,8 @@ def _guarded(
 ) -> Callable[[Any, Any], Awaitable[Any]]:
     allowed = PERMISSIONS.get(name, frozenset())
     load, pace = guard.load, Pace()
-    turns = None if name.startswith(_ON_THREADS) else load.turns
+    on_threads = name.startswith(_ON_THREADS)
+    in_turn = _in_turn(parse, serve, load)
 
     async def handle(request: bytes, context: grpc.aio.ServicerContext) -> Any:
         size_bytes = len(request)
@@ -101,14 +103,15 @@ def _guarded(
             load.begin(known.account)
             account = known.account
             authorize(caller, allowed)
-            load.check_pace(context.time_remaining(), pace)
-            if size_bytes <= LARGE_BYTES or turns is None:
-                reply = await serve(_parsed(parse, request), caller)
+            if size_bytes > LARGE_BYTES and not on_threads:
+                reply = await in_turn(request, caller, context)
             else:
-                async with turns:
-                    check_deadline(context.time_remaining())
-                    reply = await serve(_parsed(parse, request), caller)
-            pace.learn(time.monotonic() - began_s)
+                load.check_pace(context.time_remaining(), pace)
+                reply = await serve(_parsed(parse, request), caller)
+                pace.learn(time.monotonic() - began_s)
+        except asyncio.CancelledError:
+            pace.learn_late(time.monotonic() - began_s)
+            raise
         except Exception as error:
             await _failed(error, name, caller, guard, context)
         else:
@@ -117,6 +120,32 @@ def _guarded(
             load.leave(size_bytes, account)
 
     return handle
+
+
+def _in_turn(
+    parse: Callable[[bytes], Any], serve: Method, load: Load
+) -> Callable[[bytes, Caller, grpc.aio.ServicerContext], Awaitable[Any]]:
+    """Serves large requests of a method, some at a time."""
+    pace = Pace()
+
+    async def serve_in_turn(request: bytes, caller: Caller, context: grpc.aio.ServicerContext) -> Any:
+        load.check_turn(context.time_remaining(), pace)
+        load.large_calls += 1
+        try:
+            async with load.turns:
+                began_s = time.monotonic()
+                check_deadline(context.time_remaining())
+                try:
+                    reply = await serve(_parsed(parse, request), caller)
+                except asyncio.CancelledError:
+                    pace.learn_late(time.monotonic() - began_s)
+                    raise
+                pace.learn(time.monotonic() - began_s)
+                return reply
+        finally:
+            load.large_calls -= 1
+
+    return serve_in_turn
 
 
 def _guarded_stream(

@@ -20,7 +20,7 @@ CROWD_CALLS = 8
 MARGIN = 2.0
 """A call is begun when its deadline leaves so many times what such calls take of late: their 99th percentile.
 """
-LEARNING = 0.05
+LEARNING = 0.1
 """How much the newest call counts in what calls take of late."""
 
 RETRY_FULL_S = 0.1
@@ -42,7 +42,7 @@ class Account:
 
 
 class Pace:
-    """How long the calls of one method take of late, in seconds, waiting included."""
+    """How long the work for one method's calls takes of late, in seconds."""
 
     __slots__ = ("took_s",)
 
@@ -50,8 +50,12 @@ class Pace:
         self.took_s = 0.0
 
     def learn(self, took_s: float) -> None:
-        """Counts a call that has ended."""
+        """Counts a call that was answered."""
         self.took_s += (took_s - self.took_s) * LEARNING
+
+    def learn_late(self, took_s: float) -> None:
+        """Counts a call that was given up by its caller: it would have taken longer still."""
+        self.learn(max(took_s, self.took_s))
 
 
 class Load:
@@ -69,6 +73,8 @@ class Load:
         """All requests in progress, together."""
         self.turns = asyncio.Semaphore(limits.large_calls_max)
         """Large requests wait here, so that the event loop stays free to refuse what is too much."""
+        self.large_calls = 0
+        """How many of them are in progress or wait."""
 
     def account(self, name: str) -> Account:
         """The account of a caller."""
@@ -147,14 +153,15 @@ class Load:
         any more costs the others theirs.
         """
         check_deadline(remaining_s)
-        needed_s = pace.took_s * MARGIN
-        if remaining_s is not None and remaining_s < needed_s and self.calls > CROWD_CALLS:
-            raise LimitExceeded(
-                f"such calls take {pace.took_s:.3f} s at this load; the deadline leaves {remaining_s:.3f} s",
-                reason="OVERLOADED",
-                metadata={"took_s": f"{pace.took_s:.3f}"},
-                retry_after_s=needed_s,
-            )
+        if remaining_s is not None and self.calls > CROWD_CALLS:
+            _check_time(remaining_s, pace.took_s * MARGIN)
+
+    def check_turn(self, remaining_s: float | None, pace: Pace) -> None:
+        """The same for a large request, by how many are before it."""
+        check_deadline(remaining_s)
+        at_once = self._limits.large_calls_max
+        if remaining_s is not None and self.large_calls >= at_once:
+            _check_time(remaining_s, pace.took_s * (1.0 + self.large_calls / at_once) * MARGIN)
 
     def leave(self, size_bytes: int, account: Account | None) -> None:
         """Counts a call out; ``account`` is that of its caller, once it was counted in there."""
@@ -168,3 +175,13 @@ def check_deadline(remaining_s: float | None) -> None:
     """Raises :class:`DeadlineExceeded` for a call whose deadline has passed."""
     if remaining_s is not None and remaining_s <= 0.0:
         raise DeadlineExceeded("the deadline passed before the call was begun; nothing was done")
+
+
+def _check_time(remaining_s: float, needed_s: float) -> None:
+    if remaining_s < needed_s:
+        raise LimitExceeded(
+            f"such a call would need {needed_s:.3f} s at this load; its deadline leaves {remaining_s:.3f} s",
+            reason="OVERLOADED",
+            metadata={"needed_s": f"{needed_s:.3f}"},
+            retry_after_s=needed_s,
+        )

@@ -99,12 +99,33 @@ def test_under_load_a_call_that_could_not_end_in_time_is_refused_at_once():
     load.check_pace(0.5, pace)  # nobody else is there
     for _ in range(CROWD_CALLS + 1):
         load.enter(0)
-    with pytest.raises(LimitExceeded, match=r"such calls take 1\.000 s") as refused:
+    with pytest.raises(LimitExceeded, match=r"would need 2\.000 s") as refused:
         load.check_pace(0.5, pace)
     assert refused.value.reason == "OVERLOADED"
     assert refused.value.retry_after_s == pytest.approx(2.0)
     load.check_pace(5.0, pace)
     load.check_pace(None, pace)
+
+
+def test_a_large_request_is_refused_when_too_many_are_before_it():
+    load, pace = load_with(large_calls_max=2), Pace()
+    for _ in range(500):
+        pace.learn(1.0)
+    load.large_calls = 1
+    load.check_turn(0.1, pace)  # there is room: it begins at once, and teaches how long it takes
+    load.large_calls = 6
+    load.check_turn(8.1, pace)
+    with pytest.raises(LimitExceeded, match=r"would need 8\.000 s"):
+        load.check_turn(7.9, pace)
+
+
+def test_calls_that_were_given_up_teach_that_such_calls_take_long():
+    pace = Pace()
+    for _ in range(100):
+        pace.learn_late(1.0)
+    assert pace.took_s == pytest.approx(1.0, abs=0.01)
+    pace.learn_late(0.001)
+    assert pace.took_s == pytest.approx(1.0, abs=0.01)
 
 
 def test_accounts_do_not_grow_without_end():
