@@ -241,6 +241,15 @@ class EventSettings(_Section):
     """How long ago an event may be: thirty years. A device with a dead battery says 1970."""
 
 
+class MembershipSettings(_Section):
+    """How memberships are kept, for the purposes whose definition says so."""
+
+    refresh_interval_s: float = Field(5.0, gt=0)
+    """How often to look for subjects whose memberships can have changed."""
+    history_days: int = Field(400, ge=1)
+    """How long it is kept who entered and left, for watchers to go on from."""
+
+
 class ControllerSettings(_Section):
     """Who is responsible (GDPR art. 4(7)), as receipts and records of processing name them."""
 
@@ -328,6 +337,7 @@ class Config(_Section):
     """Processes that serve on one port; more than one are supervised, and started again when they end."""
     observe: ObserveSettings = ObserveSettings()
     events: EventSettings = EventSettings()
+    memberships: MembershipSettings = MembershipSettings()
     limits: Limits = Limits()
     rates: RateSettings = RateSettings()
     tls: TlsSettings = TlsSettings()

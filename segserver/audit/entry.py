@@ -34,6 +34,8 @@ class Kind(StrEnum):
     PROFILE_WRITTEN = "profile_written"
     PROFILE_READ = "profile_read"
     EVENTS_RECORDED = "events_recorded"
+    MEMBERSHIPS_REFRESHED = "memberships_refreshed"
+    MEMBERSHIPS_READ = "memberships_read"
     CONSENT_RECORDED = "consent_recorded"
     CONSENT_WITHDRAWN = "consent_withdrawn"
     OBJECTION = "objection"

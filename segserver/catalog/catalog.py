@@ -16,9 +16,11 @@ from segserver.events.program import ComputedProgram
 from segserver.model import Category, TypeName
 from segserver.privacy.policy import Policy, Purpose
 from segserver.rules import Checked
+from segserver.rules.check import NOW
 from segserver.rules.polars import PolarsProgram, compile_polars
 from segserver.rules.program import Coded, Step
 from segserver.rules.python import PythonProgram, compile_python
+from segserver.rules.tree import Variable, walk
 
 T = TypeVar("T")
 
@@ -178,6 +180,8 @@ class Program:
     """Segment id → the code traits that it depends on."""
     isolated: tuple[Coded, ...]
     """The code traits whose code runs in another process: ``python`` takes their values after its inputs."""
+    reads_now: bool
+    """Whether a rule reads ``now``: its answers may change by time alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +315,7 @@ class Catalog:
             MappingProxyType({segment.id: segment.reads for segment in segments}),
             MappingProxyType({segment.id: segment.code for segment in segments}),
             isolated,
+            any(_reads_now(step) for step in own),
         )
 
     def _bulk(self, purpose: str) -> Bulk:
@@ -320,6 +325,12 @@ class Catalog:
         outputs = (*(step.name for step in coded), *(segment.variable for segment in segments))
         polars = compile_polars(steps, types, outputs, self.steps.origins)
         return Bulk(purpose, inputs, tuple(segment.id for segment in segments), polars, coded)
+
+
+def _reads_now(step: Step) -> bool:
+    if isinstance(step, Coded):
+        return False
+    return any(isinstance(node, Variable) and node.name == NOW for node in walk(step.checked.tree))
 
 
 class _Cache(Generic[T]):

@@ -156,6 +156,8 @@ class PurposeDefinition(_Definition):
     """Evaluates personal aspects: denied for children."""
     special_condition: StrictStr = ""
     """The condition of GDPR art. 9(2) that permits special categories without explicit consent."""
+    memberships: StrictBool = False
+    """Keeps who is in which segment, since when, so that members can be listed and watched."""
 
 
 class RegimeDefinition(_Definition):

@@ -134,6 +134,7 @@ def purpose_fields(purpose: Purpose) -> dict[str, Any]:
         "sale_or_sharing": purpose.sale_or_sharing,
         "profiling": purpose.profiling,
         "special_condition": purpose.special_condition,
+        "memberships": purpose.memberships,
     }
 
 

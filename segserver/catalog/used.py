@@ -54,7 +54,7 @@ def strategies(source: Source, installed: Installed, problems: list[Problem]) ->
             source.broken |= {name, *(attribute.name for attribute in found.strategy.attributes)}
             for violation in error.violations:
                 steps = violation.field.split(".") if violation.field else []
-                path = [int(step) if step.isdigit() else step for step in steps]
+                path = [int(step) if step.isascii() and step.isdigit() else step for step in steps]
                 problems.append(place.problem(violation.description, *path))
     return used
 

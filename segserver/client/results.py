@@ -362,3 +362,34 @@ class StrategyFit:
     document: Document
     digest: str
     customers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One who is in a segment, since when, and what made it so."""
+
+    subject_token: str
+    enter_time: dt.datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipChange:
+    """One who entered a segment, or left it. ``cursor`` is where to go on after it."""
+
+    cursor: str
+    subject_token: str
+    segment: str
+    entered: bool
+    change_time: dt.datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """How many subjects were evaluated again, how many could not be, and how often one entered or left."""
+
+    subjects: int
+    failed: int
+    entered: int
+    left: int

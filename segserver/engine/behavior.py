@@ -32,6 +32,11 @@ class Needs:
         visible = mask.visible
         return [name for name in self.names if name in visible and (read is None or name in read)]
 
+    def zone(self, values: Mapping[str, Any], mask: Mask) -> str | None:
+        """The subject's time zone, where it may be seen."""
+        zone = values.get(self.time_zone) if self.time_zone in mask.visible else None
+        return zone if isinstance(zone, str) else None
+
     def floors(self, now_us: int) -> Mapping[str, int]:
         """Event → the moment at or before which it is past its retention."""
         return {event: now_us - retention for event, retention in self._retention_us.items()}
@@ -65,17 +70,14 @@ class Behavior:
         names: Sequence[str],
         now_us: int,
         at_us: int,
-        zone: object,
+        zone: str | None,
     ) -> Mapping[str, Any]:
         """The values of computed attributes as of ``at_us``, in rule form; what has none is left out.
 
         ``subject`` ``None`` is one that is not stored: nothing is known that it did. ``now_us`` is the time
-        of the call, which decides what is past its retention. ``zone`` is the value of the attribute that
-        tells the subject's time zone. Raises :class:`IntegrityError`."""
+        of the call, which decides what is past its retention. Raises :class:`IntegrityError`."""
         histories, parts = self.histories(connection, subject, needs.program.events_of(names))
-        values = needs.program.evaluate(
-            names, histories, at_us, zone=zone if isinstance(zone, str) else None, floors=needs.floors(now_us)
-        )
+        values = needs.program.evaluate(names, histories, at_us, zone=zone, floors=needs.floors(now_us))
         if subject is not None:
             for event, history in histories.items():
                 if history.fresh:

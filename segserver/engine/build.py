@@ -28,13 +28,16 @@ from segserver.engine.explain import Explainer
 from segserver.engine.fitting import Fitter
 from segserver.engine.histories import Histories
 from segserver.engine.keys import load_keyring
+from segserver.engine.memberships import MembershipKeeper
 from segserver.engine.plugins import load_plugins, record_breakers
 from segserver.engine.profiles import ProfileDesk
+from segserver.engine.refresh import Refresher
 from segserver.engine.replay import Replayer
 from segserver.engine.rights import RightsDesk
 from segserver.engine.serving import Serving
 from segserver.engine.store import Store, has_store, open_store
 from segserver.engine.upkeep import Upkeep
+from segserver.engine.watching import Watcher
 from segserver.errors import FailedPrecondition, Unavailable
 from segserver.model import Role
 from segserver.observe.counts import Counts
@@ -54,6 +57,7 @@ from segserver.storage.catalogs import CatalogRow
 from segserver.storage.consents import ConsentRecords
 from segserver.storage.contract import Connection
 from segserver.storage.events import EventParts
+from segserver.storage.memberships import Memberships
 from segserver.storage.requests import Requests
 from segserver.storage.subjects import Subjects
 from segserver.storage.writer import Writer
@@ -80,6 +84,8 @@ class Engine:
     evaluator: Evaluator
     bulk: BulkEvaluator
     explainer: Explainer
+    refresher: Refresher
+    watcher: Watcher
     fitter: Fitter
     comparer: Comparer
     profiles: ProfileDesk
@@ -161,7 +167,8 @@ def _build(config: Config, plugins: Installed, now_us: Callable[[], int], *, pub
     try:
         pseudonyms = Pseudonyms(keyring, default_region=config.phone_region)
         vault = Vault(keyring, provider.load)
-        keeper = Profiles(vault, Subjects())
+        memberships = MembershipKeeper(Memberships(), pseudonyms, lambda: served.serving, now_us)
+        keeper = Profiles(vault, Subjects(), memberships.touched)
 
         def serve(catalog: Catalog, row: CatalogRow) -> Serving:
             return Serving(catalog, row, Gate(catalog.policy))
@@ -177,7 +184,7 @@ def _build(config: Config, plugins: Installed, now_us: Callable[[], int], *, pub
         corridor = Corridor(
             store.reads, pseudonyms, keeper, lambda: served.serving, now_us, inputs_key, behavior
         )
-        erasers = {"events": EventParts().erase}
+        erasers = {"events": EventParts().erase, "memberships": memberships.erase}
         rights = Rights(vault, keeper, Subjects(), ConsentRecords(), pseudonyms, erasers)
         consents, desk = _privacy(config, store, pseudonyms, vault, keeper, corridor, served, rights, now_us)
         return Engine(
@@ -197,6 +204,10 @@ def _build(config: Config, plugins: Installed, now_us: Callable[[], int], *, pub
                 inputs_key,
                 config.limits,
             ),
+            refresher=Refresher(
+                store, corridor, vault, behavior, lambda: served.serving, now_us, config.memberships
+            ),
+            watcher=Watcher(store, corridor, vault, pseudonyms, now_us),
             fitter=Fitter(store, vault, behavior, served, now_us),
             comparer=Comparer(store, vault, served, Release(release_key), now_us),
             explainer=Explainer(corridor, writer, now_us),

@@ -172,7 +172,7 @@ class Corridor:
         at_us = now_us if question.at_us is None else question.at_us
         if plan.needs.names and mask.stopped is None:
             needed = plan.needs.visible(mask, plan.read_by(asked.wanted))
-            zone = given.get(plan.needs.time_zone) if plan.needs.time_zone in mask.visible else None
+            zone = plan.needs.zone(given, mask)
             computed = self._behavior.values(
                 connection,
                 subject,

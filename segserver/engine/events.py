@@ -20,7 +20,7 @@ from segserver.engine.corridor import HINTS_MAX, VIOLATIONS_MAX
 from segserver.engine.histories import Histories, Recorded
 from segserver.engine.serving import Serving
 from segserver.errors import Conflict, InvalidInput, SegserverError, Violation
-from segserver.events.columns import DOUBLE_MAX
+from segserver.events.definitions import DOUBLE_MAX
 from segserver.model import Caller, SubjectId, Value, check_value
 from segserver.privacy.profiles import Profiles
 from segserver.privacy.pseudonyms import Pseudonyms
@@ -189,6 +189,7 @@ class EventDesk:
         self._parts.add_ids(connection, fresh)
         for event, recorded in by_event.items():
             self._histories.append(connection, subject, event, recorded, summary)
+        self._keeper.touch(connection, subject, now_us, "EVENTS")
         return subject, Counter({event: len(recorded) for event, recorded in by_event.items()})
 
     def _entry(

@@ -162,8 +162,9 @@ class Fitter:
         mask = gate.mask(purpose, subject.state, caller, now_us, current)
         if mask.stopped is not None or not mask.visible.issuperset(fit.reads):
             return {}
-        zone = current.get(needs.time_zone) if needs.time_zone in mask.visible else None
-        computed = self._behavior.values(connection, subject, needs, needs.names, now_us, at_us, zone)
+        computed = self._behavior.values(
+            connection, subject, needs, needs.names, now_us, at_us, needs.zone(current, mask)
+        )
         given = {name: current[name] for name in fit.reads if name in current}
         return {**given, **computed}
 

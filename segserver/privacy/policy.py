@@ -34,6 +34,8 @@ class Purpose:
     """The recorded condition of GDPR art. 9(2) for special categories without explicit consent, like
     ``9(2)(h)``.
     """
+    memberships: bool = False
+    """Who is in which segment is kept, for members to be listed and watched."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,18 @@ from segserver.storage.contract import Connection
 from segserver.storage.subjects import SubjectRow, Subjects
 
 
+Touched = Callable[[Connection, Subject, int, str], None]
+"""What else is to happen when a subject changes, in the same transaction: the connection, the subject as it
+is now, when, and what about it changed: ``PROFILE``, ``DECISION`` or ``EVENTS``."""
+
+
 class Profiles:
     """Reads and writes opened subjects."""
 
-    def __init__(self, vault: Vault, subjects: Subjects) -> None:
+    def __init__(self, vault: Vault, subjects: Subjects, touched: Touched | None = None) -> None:
         self._vault = vault
         self._subjects = subjects
+        self._touched = touched
 
     def get(self, connection: Connection, subject_key: bytes) -> Subject | None:
         """The subject, opened; ``None`` when it is not stored. Raises what :meth:`Vault.open` raises."""
@@ -95,4 +101,10 @@ class Profiles:
         """Seals and puts the subject with a new profile or state. Raises what :meth:`Vault.seal` raises."""
         fresh, row = self._vault.seal(subject, now_us, profile=profile, state=state)
         self._subjects.put(connection, row)
+        self.touch(connection, fresh, now_us, "PROFILE" if state is None else "DECISION")
         return fresh
+
+    def touch(self, connection: Connection, subject: Subject, now_us: int, what: str) -> None:
+        """Tells whoever wants to know, in this transaction, that something about the subject changed."""
+        if self._touched is not None:
+            self._touched(connection, subject, now_us, what)

@@ -14,6 +14,7 @@ _EXPLAINERS = frozenset({Role.EVALUATOR, Role.ANALYST, Role.OFFICER})
 _WRITERS = frozenset({Role.WRITER})
 _READERS = frozenset({Role.WRITER, Role.OFFICER})
 _OFFICERS = frozenset({Role.OFFICER})
+_ADMINS = frozenset({Role.ADMIN})
 _AUTHORS = frozenset({Role.ANALYST, Role.ADMIN})
 _OPERATORS = frozenset({Role.OFFICER, Role.ADMIN})
 
@@ -26,6 +27,9 @@ _SERVICES: Mapping[str, Mapping[str, frozenset[Role]]] = {
         "BatchEvaluateSegments": _EVALUATORS,
         "BulkEvaluateSegments": _EVALUATORS,
         "ExplainSegment": _EXPLAINERS,
+        "ListMembers": _EVALUATORS,
+        "WatchMemberships": _EVALUATORS,
+        "RefreshMemberships": _ADMINS,
     },
     "ProfileService": {
         "UpsertProfile": _WRITERS,

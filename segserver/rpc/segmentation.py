@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
+from dataclasses import asdict
 
 from segserver.config import Limits
 from segserver.engine import Engine
 from segserver.engine.answers import Evaluation
 from segserver.engine.corridor import Question
-from segserver.errors import SegserverError
+from segserver.errors import InvalidInput, SegserverError
 from segserver.model import Caller
-from segserver.rpc import bulk, convert, status
+from segserver.rpc import bulk, convert, memberships, status
 from segserver.rpc.explanation import explain_response
 from segserver.rpc.permissions import VALUE_READERS
 from segserver.v1 import segmentation_service_pb2 as pb
@@ -82,6 +83,36 @@ class SegmentationServicer:
             async for page in pages:
                 for part in bulk.parts(page):
                     yield part
+
+    async def ListMembers(self, request: pb.ListMembersRequest, caller: Caller) -> pb.ListMembersResponse:  # noqa: N802
+        """A page of the members of a segment."""
+        if not request.segment:
+            raise InvalidInput.of("segment", "name the segment", reason="SEGMENT_MISSING")
+        found, following = await self._engine.watcher.members(
+            caller,
+            convert.purpose(request.purpose),
+            request.segment,
+            memberships.place(request.page_token, "page_token") or 0,
+            memberships.page_size(request.page_size),
+        )
+        return memberships.members(found, following)
+
+    async def WatchMemberships(  # noqa: N802
+        self, request: pb.WatchMembershipsRequest, caller: Caller
+    ) -> AsyncIterator[pb.WatchMembershipsResponse]:
+        """Who enters and leaves, as it happens."""
+        purpose, segments = convert.purpose(request.purpose), self._segments(request.segments)
+        cursor = memberships.place(request.cursor, "cursor")
+        async with aclosing(self._engine.watcher.watch(caller, purpose, segments, cursor)) as moves:
+            async for found in moves:
+                yield memberships.moves(found)
+
+    async def RefreshMemberships(  # noqa: N802
+        self, _: pb.RefreshMembershipsRequest, __: Caller
+    ) -> pb.RefreshMembershipsResponse:
+        """Evaluates again whose turn it is."""
+        done = await self._engine.refresher.refresh()
+        return pb.RefreshMembershipsResponse(**asdict(done))
 
     async def ExplainSegment(  # noqa: N802
         self, request: pb.ExplainSegmentRequest, caller: Caller

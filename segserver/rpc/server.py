@@ -78,6 +78,7 @@ class Server:
         self._condition = Condition(engine)
         self._health = health.aio.HealthServicer()
         self._watching: asyncio.Task[None] | None = None
+        self._refreshing: asyncio.Task[None] | None = None
         self.guard = Guard(engine)
         self._tls = None if engine.config.tls.cert_file is None else ServerTls(engine.config.tls)
         self._server = grpc.aio.server(
@@ -136,6 +137,7 @@ class Server:
         await self._server.start()
         await self._tell(await self._condition.look())
         self._watching = asyncio.create_task(self._watch())
+        self._refreshing = asyncio.create_task(self._engine.refresher.keep())
         self.guard.denials.start()
         return f"{host}:{bound or port}"
 
@@ -152,8 +154,9 @@ class Server:
 
     async def stop(self) -> None:
         """Takes no more calls, lets those in progress finish for up to ten seconds, then closes."""
-        if self._watching is not None:
-            self._watching.cancel()
+        for task in (self._watching, self._refreshing):
+            if task is not None:
+                task.cancel()
         await self._health.enter_graceful_shutdown()
         await self._server.stop(DRAIN_S)
         await self.guard.denials.stop()

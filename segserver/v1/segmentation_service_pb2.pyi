@@ -228,3 +228,81 @@ class ExplainSegmentResponse(_message.Message):
     tree: ExplanationNode
     smallest_change: _containers.RepeatedCompositeFieldContainer[Condition]
     def __init__(self, evaluation_id: _Optional[str] = ..., evaluate_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., catalog_digest: _Optional[str] = ..., subject_token: _Optional[str] = ..., result: _Optional[_Union[SegmentResult, _Mapping]] = ..., rule: _Optional[str] = ..., tree: _Optional[_Union[ExplanationNode, _Mapping]] = ..., smallest_change: _Optional[_Iterable[_Union[Condition, _Mapping]]] = ...) -> None: ...
+
+class ListMembersRequest(_message.Message):
+    __slots__ = ("segment", "purpose", "page_size", "page_token")
+    SEGMENT_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    segment: str
+    purpose: str
+    page_size: int
+    page_token: str
+    def __init__(self, segment: _Optional[str] = ..., purpose: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListMembersResponse(_message.Message):
+    __slots__ = ("members", "next_page_token")
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    members: _containers.RepeatedCompositeFieldContainer[Member]
+    next_page_token: str
+    def __init__(self, members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class Member(_message.Message):
+    __slots__ = ("subject_token", "enter_time", "reason")
+    SUBJECT_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ENTER_TIME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    subject_token: str
+    enter_time: _timestamp_pb2.Timestamp
+    reason: str
+    def __init__(self, subject_token: _Optional[str] = ..., enter_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class WatchMembershipsRequest(_message.Message):
+    __slots__ = ("purpose", "segments", "cursor")
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    purpose: str
+    segments: _containers.RepeatedScalarFieldContainer[str]
+    cursor: str
+    def __init__(self, purpose: _Optional[str] = ..., segments: _Optional[_Iterable[str]] = ..., cursor: _Optional[str] = ...) -> None: ...
+
+class WatchMembershipsResponse(_message.Message):
+    __slots__ = ("changes",)
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    changes: _containers.RepeatedCompositeFieldContainer[MembershipChange]
+    def __init__(self, changes: _Optional[_Iterable[_Union[MembershipChange, _Mapping]]] = ...) -> None: ...
+
+class MembershipChange(_message.Message):
+    __slots__ = ("cursor", "subject_token", "segment", "entered", "change_time", "reason")
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_FIELD_NUMBER: _ClassVar[int]
+    ENTERED_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_TIME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    cursor: str
+    subject_token: str
+    segment: str
+    entered: bool
+    change_time: _timestamp_pb2.Timestamp
+    reason: str
+    def __init__(self, cursor: _Optional[str] = ..., subject_token: _Optional[str] = ..., segment: _Optional[str] = ..., entered: _Optional[bool] = ..., change_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class RefreshMembershipsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RefreshMembershipsResponse(_message.Message):
+    __slots__ = ("subjects", "failed", "entered", "left")
+    SUBJECTS_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    ENTERED_FIELD_NUMBER: _ClassVar[int]
+    LEFT_FIELD_NUMBER: _ClassVar[int]
+    subjects: int
+    failed: int
+    entered: int
+    left: int
+    def __init__(self, subjects: _Optional[int] = ..., failed: _Optional[int] = ..., entered: _Optional[int] = ..., left: _Optional[int] = ...) -> None: ...

@@ -51,6 +51,21 @@ class SegmentationServiceStub:
                 request_serializer=segserver_dot_v1_dot_segmentation__service__pb2.BulkEvaluateSegmentsRequest.SerializeToString,
                 response_deserializer=segserver_dot_v1_dot_segmentation__service__pb2.BulkEvaluateSegmentsResponse.FromString,
                 _registered_method=True)
+        self.ListMembers = channel.unary_unary(
+                '/segserver.v1.SegmentationService/ListMembers',
+                request_serializer=segserver_dot_v1_dot_segmentation__service__pb2.ListMembersRequest.SerializeToString,
+                response_deserializer=segserver_dot_v1_dot_segmentation__service__pb2.ListMembersResponse.FromString,
+                _registered_method=True)
+        self.WatchMemberships = channel.unary_stream(
+                '/segserver.v1.SegmentationService/WatchMemberships',
+                request_serializer=segserver_dot_v1_dot_segmentation__service__pb2.WatchMembershipsRequest.SerializeToString,
+                response_deserializer=segserver_dot_v1_dot_segmentation__service__pb2.WatchMembershipsResponse.FromString,
+                _registered_method=True)
+        self.RefreshMemberships = channel.unary_unary(
+                '/segserver.v1.SegmentationService/RefreshMemberships',
+                request_serializer=segserver_dot_v1_dot_segmentation__service__pb2.RefreshMembershipsRequest.SerializeToString,
+                response_deserializer=segserver_dot_v1_dot_segmentation__service__pb2.RefreshMembershipsResponse.FromString,
+                _registered_method=True)
         self.ExplainSegment = channel.unary_unary(
                 '/segserver.v1.SegmentationService/ExplainSegment',
                 request_serializer=segserver_dot_v1_dot_segmentation__service__pb2.ExplainSegmentRequest.SerializeToString,
@@ -85,6 +100,27 @@ class SegmentationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListMembers(self, request, context):
+        """Lists the members of a segment, for a purpose whose memberships are kept. Consent is looked at again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchMemberships(self, request, context):
+        """Tells who enters segments and who leaves them, until the caller ends the call.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RefreshMemberships(self, request, context):
+        """Evaluates again, now rather than in some seconds, everybody whose memberships can have changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExplainSegment(self, request, context):
         """Explains one segment for one subject: the rule as a tree with the truth of every node.
         """
@@ -109,6 +145,21 @@ def add_SegmentationServiceServicer_to_server(servicer, server):
                     servicer.BulkEvaluateSegments,
                     request_deserializer=segserver_dot_v1_dot_segmentation__service__pb2.BulkEvaluateSegmentsRequest.FromString,
                     response_serializer=segserver_dot_v1_dot_segmentation__service__pb2.BulkEvaluateSegmentsResponse.SerializeToString,
+            ),
+            'ListMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMembers,
+                    request_deserializer=segserver_dot_v1_dot_segmentation__service__pb2.ListMembersRequest.FromString,
+                    response_serializer=segserver_dot_v1_dot_segmentation__service__pb2.ListMembersResponse.SerializeToString,
+            ),
+            'WatchMemberships': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchMemberships,
+                    request_deserializer=segserver_dot_v1_dot_segmentation__service__pb2.WatchMembershipsRequest.FromString,
+                    response_serializer=segserver_dot_v1_dot_segmentation__service__pb2.WatchMembershipsResponse.SerializeToString,
+            ),
+            'RefreshMemberships': grpc.unary_unary_rpc_method_handler(
+                    servicer.RefreshMemberships,
+                    request_deserializer=segserver_dot_v1_dot_segmentation__service__pb2.RefreshMembershipsRequest.FromString,
+                    response_serializer=segserver_dot_v1_dot_segmentation__service__pb2.RefreshMembershipsResponse.SerializeToString,
             ),
             'ExplainSegment': grpc.unary_unary_rpc_method_handler(
                     servicer.ExplainSegment,
@@ -199,6 +250,87 @@ class SegmentationService:
             '/segserver.v1.SegmentationService/BulkEvaluateSegments',
             segserver_dot_v1_dot_segmentation__service__pb2.BulkEvaluateSegmentsRequest.SerializeToString,
             segserver_dot_v1_dot_segmentation__service__pb2.BulkEvaluateSegmentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segserver.v1.SegmentationService/ListMembers',
+            segserver_dot_v1_dot_segmentation__service__pb2.ListMembersRequest.SerializeToString,
+            segserver_dot_v1_dot_segmentation__service__pb2.ListMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchMemberships(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/segserver.v1.SegmentationService/WatchMemberships',
+            segserver_dot_v1_dot_segmentation__service__pb2.WatchMembershipsRequest.SerializeToString,
+            segserver_dot_v1_dot_segmentation__service__pb2.WatchMembershipsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RefreshMemberships(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segserver.v1.SegmentationService/RefreshMemberships',
+            segserver_dot_v1_dot_segmentation__service__pb2.RefreshMembershipsRequest.SerializeToString,
+            segserver_dot_v1_dot_segmentation__service__pb2.RefreshMembershipsResponse.FromString,
             options,
             channel_credentials,
             insecure,

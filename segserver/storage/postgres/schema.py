@@ -131,6 +131,49 @@ STEPS = (
         ),
     ),
     Step(
+        "memberships",
+        (
+            """CREATE TABLE memberships (
+                number BIGINT PRIMARY KEY,
+                subject_key BYTEA NOT NULL,
+                purpose TEXT COLLATE "C" NOT NULL,
+                segment TEXT COLLATE "C" NOT NULL,
+                entered_us BIGINT NOT NULL,
+                reason TEXT COLLATE "C" NOT NULL
+            )""",
+            "CREATE UNIQUE INDEX memberships_by_subject ON memberships (subject_key, purpose, segment)",
+            "CREATE INDEX memberships_by_segment ON memberships (purpose, segment, number)",
+            """CREATE TABLE membership_changes (
+                sequence BIGINT PRIMARY KEY,
+                subject_key BYTEA,
+                recipient TEXT COLLATE "C",
+                token TEXT COLLATE "C",
+                purpose TEXT COLLATE "C" NOT NULL,
+                segment TEXT COLLATE "C" NOT NULL,
+                change BIGINT NOT NULL,
+                at_us BIGINT NOT NULL,
+                reason TEXT COLLATE "C" NOT NULL
+            )""",
+            "CREATE INDEX membership_changes_by_subject ON membership_changes (subject_key)",
+            "CREATE INDEX membership_changes_by_purpose ON membership_changes (purpose, sequence)",
+            """CREATE TABLE membership_due (
+                subject_key BYTEA PRIMARY KEY,
+                due_us BIGINT NOT NULL,
+                reason TEXT COLLATE "C" NOT NULL,
+                marks BIGINT NOT NULL
+            )""",
+            "CREATE INDEX membership_due_by_time ON membership_due (due_us)",
+            'CREATE TABLE membership_catalog (digest TEXT COLLATE "C" PRIMARY KEY)',
+            "CREATE TABLE membership_counter (id BIGINT PRIMARY KEY CHECK (id = 1), last BIGINT NOT NULL,"
+            " forgotten BIGINT NOT NULL)",
+            """CREATE TABLE membership_readers (
+                recipient TEXT COLLATE "C" NOT NULL,
+                purpose TEXT COLLATE "C" NOT NULL,
+                PRIMARY KEY (recipient, purpose)
+            )""",
+        ),
+    ),
+    Step(
         "log",
         (
             "CREATE TABLE log_groups (first BIGINT PRIMARY KEY, entries BIGINT NOT NULL,"

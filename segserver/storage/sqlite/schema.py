@@ -99,6 +99,61 @@ def create_requests(database: Utils) -> None:
     )
 
 
+memberships = Migrations("segserver.memberships")
+
+
+@memberships()
+def create_memberships(database: Utils) -> None:
+    """Who is in which segment, what changed, who is to be looked at again, and under which catalog."""
+    database.execute(
+        """
+        CREATE TABLE memberships (
+            number INTEGER PRIMARY KEY,
+            subject_key BLOB NOT NULL,
+            purpose TEXT NOT NULL,
+            segment TEXT NOT NULL,
+            entered_us INTEGER NOT NULL,
+            reason TEXT NOT NULL
+        ) STRICT
+        """
+    )
+    database.execute(
+        "CREATE UNIQUE INDEX memberships_by_subject ON memberships (subject_key, purpose, segment)"
+    )
+    database.execute("CREATE INDEX memberships_by_segment ON memberships (purpose, segment, number)")
+    database.execute(
+        """
+        CREATE TABLE membership_changes (
+            sequence INTEGER PRIMARY KEY,
+            subject_key BLOB,
+            recipient TEXT,
+            token TEXT,
+            purpose TEXT NOT NULL,
+            segment TEXT NOT NULL,
+            change INTEGER NOT NULL,
+            at_us INTEGER NOT NULL,
+            reason TEXT NOT NULL
+        ) STRICT
+        """
+    )
+    database.execute("CREATE INDEX membership_changes_by_subject ON membership_changes (subject_key)")
+    database.execute("CREATE INDEX membership_changes_by_purpose ON membership_changes (purpose, sequence)")
+    database.execute(
+        "CREATE TABLE membership_due (subject_key BLOB PRIMARY KEY, due_us INTEGER NOT NULL,"
+        " reason TEXT NOT NULL, marks INTEGER NOT NULL) WITHOUT ROWID, STRICT"
+    )
+    database.execute("CREATE INDEX membership_due_by_time ON membership_due (due_us)")
+    database.execute("CREATE TABLE membership_catalog (digest TEXT PRIMARY KEY) STRICT")
+    database.execute(
+        "CREATE TABLE membership_counter (id INTEGER PRIMARY KEY CHECK (id = 1), last INTEGER NOT NULL,"
+        " forgotten INTEGER NOT NULL) STRICT"
+    )
+    database.execute(
+        "CREATE TABLE membership_readers (recipient TEXT NOT NULL, purpose TEXT NOT NULL,"
+        " PRIMARY KEY (recipient, purpose)) WITHOUT ROWID, STRICT"
+    )
+
+
 catalogs = Migrations("segserver.catalogs")
 
 
@@ -203,5 +258,5 @@ def create_events(database: Utils) -> None:
     )
 
 
-MIGRATIONS = (subjects, consents, requests, events, catalogs, callers, log)
+MIGRATIONS = (subjects, consents, requests, events, memberships, catalogs, callers, log)
 """Every set, in the order in which a new database is made."""
