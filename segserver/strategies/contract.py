@@ -22,6 +22,9 @@ MINIMUM_AUDIENCE_FLOOR = 20
 
 _Noun = TypeVar("_Noun")
 
+VERSION_CHARACTERS_MAX = 64
+"""Every audit entry repeats the versions."""
+
 RESERVED_NAMES = RESERVED | {"timestamp", "duration", "now", "segments"}
 """What a rule reads as something else: CEL's reserved words and types, ``now``, ``segments``."""
 
@@ -71,6 +74,8 @@ def problems(strategy: object) -> list[str]:
             f"strategy {strategy.name} is made for API version {strategy.api}; this server has {API_VERSION}"
         ]
     found = [] if strategy.version else ["the version is empty"]
+    if len(strategy.version) > VERSION_CHARACTERS_MAX:
+        found.append(f"the version has more than {VERSION_CHARACTERS_MAX} characters")
     settings: object = strategy.settings
     if not (isinstance(settings, type) and issubclass(settings, Settings)):
         found.append("settings is not a subclass of Settings")

@@ -24,10 +24,7 @@ from segserver.strategies import PROJECT, contract, hookspecs
 from segserver.strategies.api import Function, Strategy
 from segserver.strategies.contract import ResolvedStrategy
 from segserver.strategies.isolation import messages
-from segserver.strategies.isolation.isolation import IsolatedStrategy, Isolation
-
-REASON_MAX = 1_000
-"""So many characters are listed of what an isolated plugin says about itself."""
+from segserver.strategies.isolation.isolation import REASON_MAX, IsolatedStrategy, Isolation
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +117,9 @@ class _Plugin:
 
     origin: Origin
     strategies: tuple[Strategy, ...]
-    functions: tuple[Function, ...]
-    key_providers: tuple[KeyProvider, ...]
+    functions: tuple[Function, ...] = ()
+    key_providers: tuple[KeyProvider, ...] = ()
+    isolated: bool = False
 
     def names(self) -> Iterator[str]:
         yield from (f"strategy {strategy.name}" for strategy in self.strategies)
@@ -149,7 +147,8 @@ def load(
     without it, everything runs in this process.
 
     When two plugins define one name, both are quarantined: which of them is meant can't be known, and
-    neither may take the other's place by the accident of its name.
+    neither may take the other's place by the accident of its name. Only a trusted plugin keeps a name that
+    isolated ones claim.
     """
     sound: list[_Plugin] = []
     quarantined: list[Quarantined] = []
@@ -276,7 +275,7 @@ def _declared(isolation: Isolation, origin: Origin, declared: messages.Plugin) -
             f"it brings {', '.join(named)}, which can't run in a plugin host process: name "
             f"{origin.distribution} in trusted_plugins, or leave that out"
         )
-    plugin = _Plugin(origin, isolation.strategies(origin.distribution, declared), (), ())
+    plugin = _Plugin(origin, isolation.strategies(origin.distribution, declared), isolated=True)
     if problems := list(_problems(plugin)):
         raise _NotAPluginError("; ".join(problems))
     return plugin
@@ -327,9 +326,12 @@ def _clashes(plugins: Sequence[_Plugin]) -> list[tuple[_Plugin, str]]:
     reasons: dict[int, list[str]] = defaultdict(list)
     for name, claimants in sorted(owners.items()):
         if len(claimants) > 1:
+            trusted = [plugin for plugin in claimants if not plugin.isolated]
             named = " and by ".join(str(plugin.origin) for plugin in claimants)
             reason = f"{name} is defined by {named}; uninstall one of them"
             for plugin in claimants:
+                if trusted == [plugin]:
+                    continue  # nothing that is not trusted can take its place, or put it out
                 reasons[id(plugin)].append(reason)
     return [(plugin, "; ".join(reasons[id(plugin)])) for plugin in plugins if id(plugin) in reasons]
 

@@ -195,6 +195,18 @@ def segserver_strategies():
     assert quarantined.reason == "strategy long: a rule has more than 65536 characters"
 
 
+def test_it_can_take_no_name_from_a_trusted_plugin_and_put_none_out(tmp_path):
+    distribution(tmp_path, "usurper", with_code("needs", "return text"))
+    isolation = Isolation(path=[tmp_path])
+    try:
+        installed = load(isolation=isolation)
+        assert not installed.strategy("needs").isolated
+        (quarantined,) = [one for one in installed.quarantined if one.origin.plugin == "usurper"]
+        assert "strategy needs is defined by" in quarantined.reason
+    finally:
+        isolation.close()
+
+
 def test_its_module_is_never_imported_here(tmp_path):
     distribution(tmp_path, "elsewhere", with_code("elsewhere", "return str(os.getpid())"))
     with isolated(tmp_path) as installed:

@@ -133,6 +133,7 @@ def test_a_broken_plugin_is_quarantined_and_the_others_are_not(entry, source, ex
         (Strategy(name="now", version="1"), "is reserved"),
         (Strategy(name="s", version="1", api=99), "made for API version 99; this server has 1"),
         (Strategy(name="s", version=""), "the version is empty"),
+        (Strategy(name="s", version="1" * 65), "the version has more than 64 characters"),
         (Strategy(name="s", version="1", settings=dict), "settings is not a subclass"),
         (Strategy(name="s", version="1", attributes=["age"]), "attributes hold str, not Attribute"),
         (Strategy(name="s", version="1", traits=["age"]), "traits hold str, not Trait"),

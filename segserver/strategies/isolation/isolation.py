@@ -23,6 +23,8 @@ from segserver.strategies.isolation.traits import RemoteCode
 
 SERVER = "segserver"
 EVERYTHING = "*"
+VIOLATIONS_MAX, REASON_MAX = 50, 1_000
+"""So many violations are listed of what an isolated plugin says, and so many characters of each."""
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -48,7 +50,8 @@ class IsolatedStrategy(Strategy):
         except NoAnswerError as error:
             raise contract.invalid(self, [("", f"its plugin host process {error.message}")]) from None
         if isinstance(reply, messages.Refused):
-            raise contract.invalid(self, reply.violations)
+            told = reply.violations[:VIOLATIONS_MAX]
+            raise contract.invalid(self, [(field[:200], what[:REASON_MAX]) for field, what in told])
         if not isinstance(reply, messages.Resolved):
             raise contract.invalid(self, [("", "its plugin host process broke the protocol")])
         try:
