@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias, get_args
 
@@ -26,6 +27,8 @@ from segserver.rules.check import RESERVED
 
 TOP_MAX = 100
 """The longest list that most_frequent gives."""
+
+_UNDECLARED = re.compile(r"(undeclared reference to 'event[^']*')")
 
 Wrong: TypeAlias = tuple[str, str]
 """A field of a definition, and what is wrong with it."""
@@ -91,8 +94,7 @@ class Checker:
         try:
             self._condition(event, text)
         except RuleError as error:
-            near = _near_property(error.message, self._events[event])
-            yield field, error.message + near
+            yield field, _with_properties(error.message, self._events[event])
         except InvalidInput:
             return  # the event's own problem
 
@@ -191,11 +193,9 @@ def _duration(field: str, text: str, parse: Callable[[str], int]) -> Iterator[Wr
         yield field, str(error)
 
 
-def _near_property(message: str, event: Event) -> str:
-    start = message.find("undeclared reference to 'event")
-    if start < 0:
-        return ""
-    return f"; {event.name} has {_list([*event.properties, TIME])}"
+def _with_properties(message: str, event: Event) -> str:
+    """CEL's message, with what the event has where it names what that lacks."""
+    return _UNDECLARED.sub(rf"\1; {event.name} has {_list([*event.properties, TIME])}", message)
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:
