@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from segserver.audit.entry import Entry, Kind, Sought, decode, decode_sought, time_of
 from segserver.audit.index import (
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from segserver.storage.writer import Writer
 
 PAGE_ENTRIES_MAX = 1000
+NAMES = ("caller", "purpose", "segment", "withheld_by", "result")
+"""The fields of a filter that hold a name or a code of entries."""
 ALL = (1 << BLOCK_ENTRIES) - 1
 
 
@@ -142,6 +144,27 @@ def search(connection: Connection, wanted: Filter, *, count: int = 50, before: i
     return Page(found, None)
 
 
+def unknown_names(connection: Connection, wanted: Filter) -> list[str]:
+    """The fields of a filter whose value no entry names. It may be anything then, a person's id too."""
+    given = [name for name in NAMES if getattr(wanted, name)]
+    return [name for name in given if not _is_named(connection, name, getattr(wanted, name))]
+
+
+def _is_named(connection: Connection, field: str, value: str) -> bool:
+    """Whether an entry names this. An answer about a whole catalog names only the segments that it lists."""
+    if field != "segment":
+        wanted: dict[str, Any] = {field: value}
+        return bool(search(connection, Filter(**wanted), count=1).found)
+    with store.reading():
+        if any(log_index.blocks_with(connection, f"{outcome}:{value}") for outcome in (*OUTCOMES, MIXED)):
+            return True
+        return any(
+            value in getattr(decode_sought(payload).segments, outcome)
+            for _, payload in _not_indexed(connection, read_head(connection)[0])
+            for outcome in (*OUTCOMES, MIXED)
+        )
+
+
 def stats(connection: Connection, wanted: Filter) -> dict[str, Counter[str]]:
     """How many matching entries there are by kind, caller, purpose, result, outcome and withheld reason."""
     counts: dict[str, Counter[str]] = {
@@ -188,18 +211,25 @@ def _matching(
 
     What no indexed block holds is read as it is.
     """
+    for number, payload in _not_indexed(connection, stop):
+        if (entry := _sought(payload, wanted)) is not None:
+            yield number, payload, entry
+    for block, candidates in _candidates(connection, wanted, stop):
+        mask = 0 if block in counted else candidates
+        for number, kept in store.payloads(connection, _descending(mask, block * BLOCK_ENTRIES)):
+            if kept is not None and (entry := _sought(kept, wanted)) is not None:
+                yield number, kept, entry
+
+
+def _not_indexed(connection: Connection, stop: int) -> Iterator[tuple[int, bytes]]:
+    """The entries below ``stop`` that no block of the index holds and that were not pruned, newest first."""
     indexed = log_index.block_count(connection) * BLOCK_ENTRIES
     newest = (stop - 1) // store.SCAN_ROWS * store.SCAN_ROWS
     for low in range(newest, indexed - store.SCAN_ROWS, -store.SCAN_ROWS):
         for rows in store.scan(connection, max(indexed, low), min(low + store.SCAN_ROWS, stop)):
             for number, _, payload in reversed(rows):
-                if payload is not None and (entry := _sought(payload, wanted)) is not None:
-                    yield number, payload, entry
-    for block, candidates in _candidates(connection, wanted, stop):
-        mask = 0 if block in counted else candidates
-        for number, payload in store.payloads(connection, _descending(mask, block * BLOCK_ENTRIES)):
-            if payload is not None and (entry := _sought(payload, wanted)) is not None:
-                yield number, payload, entry
+                if payload is not None:
+                    yield number, payload
 
 
 def _sought(payload: bytes, wanted: Filter) -> Sought | None:

@@ -59,11 +59,13 @@ def verify(
     ``metadata["log_index_last"]``.
     """
     with store.reading():
-        size, root, highest, newest = store.extent(connection)
+        size, root, lowest, highest, newest = store.extent(connection)
     if size is None and root is None:
         size, root = 0, merkle.EMPTY_ROOT
     if type(size) is not int or size < 0 or type(root) is not bytes:
         raise IntegrityError("the audit log does not verify: its head is malformed", reason="ROOT_MISMATCH")
+    if lowest < 0:
+        _fail("a row lies before the beginning of the log", "ROW_ADDED", lowest)
     if highest >= size:
         _fail(f"a row lies beyond the end of the log, which has {size} entries", "ROW_ADDED", size)
     if newest > size:

@@ -42,6 +42,11 @@ RETENTION_DAYS_MIN = 30
 """A prune can't drop what is younger: who could prune yesterday could hide today."""
 
 
+NOT_IN_LOG = "(not in the log)"
+"""Stands in the entry of a read for a name that was looked for and that no entry has: somebody may have typed
+a person's id into the wrong field.
+"""
+
 _WORDS = re.compile(r"\*?[a-z][a-z0-9_/-]{0,199}")
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _FORMS = {"caller": _WORDS, "purpose": _WORDS, "segment": _WORDS, "withheld_by": _CODE, "result": _CODE}
@@ -87,7 +92,7 @@ class AuditDesk:
         """A page of entries, newest first. Raises :class:`InvalidInput`, :class:`Unavailable`."""
         wanted = await self._with_subject(wanted, subject)
         page = await self._read(lambda c: search.search(c, wanted, count=count, before=before))
-        details = _told(wanted) | {"entries": str(len(page.found))}
+        details = await self._told(wanted, bool(page.found)) | {"entries": str(len(page.found))}
         await self._log(Kind.AUDIT_READ, caller, details, wanted)
         return page
 
@@ -107,7 +112,8 @@ class AuditDesk:
         """Numbers of entries by dimension and value."""
         wanted = await self._with_subject(wanted, subject)
         counts = await self._read(lambda c: search.stats(c, wanted))
-        await self._log(Kind.AUDIT_READ, caller, _told(wanted) | {"counts": "true"}, wanted)
+        details = await self._told(wanted, bool(counts["kind"])) | {"counts": "true"}
+        await self._log(Kind.AUDIT_READ, caller, details, wanted)
         return counts
 
     async def export(
@@ -134,7 +140,8 @@ class AuditDesk:
             return found, end if end < stop else None
 
         records, following = await self._read(read)
-        details = _told(wanted) | {"start": str(start), "entries": str(len(records))}
+        told = await self._told(wanted, bool(records))
+        details = told | {"start": str(start), "entries": str(len(records))}
         await self._log(Kind.AUDIT_EXPORTED, caller, details, wanted)
         return records, following
 
@@ -164,17 +171,11 @@ class AuditDesk:
         evidence_rows = await asyncio.to_thread(self._evidence.read, name)
         place = evidence_rows[SUBJECT].index_of(wanted.subjects[-1])
         if place is None:
-            raise NotFound(
-                f"entry {log_index} holds no result of this subject", reason="RESULT_NOT_FOUND"
-            )
+            raise NotFound(f"entry {log_index} holds no result of this subject", reason="RESULT_NOT_FOUND")
         await asyncio.to_thread(self.notary.sign)
         entry_proof = await self._read(lambda c: proof.prove(c, log_index, [self.key]))
-        made = await asyncio.to_thread(
-            results.prove_result, entry, entry_proof, leaves(evidence_rows), place
-        )
-        await self._log(
-            Kind.AUDIT_EXPORTED, caller, {"log_index": str(log_index), "proof": "result"}, wanted
-        )
+        made = await asyncio.to_thread(results.prove_result, entry, entry_proof, leaves(evidence_rows), place)
+        await self._log(Kind.AUDIT_EXPORTED, caller, {"log_index": str(log_index), "proof": "result"}, wanted)
         return made
 
     async def results_of(
@@ -272,6 +273,13 @@ class AuditDesk:
             return None, ()
         return subject, Subjects().aliases(connection, subject.subject_key)
 
+    async def _told(self, wanted: Filter, found: bool) -> dict[str, str]:
+        """The filter as the entry of this read tells it. What was found shows that the log has its names, but
+        not its segment: that is found in every answer about a whole catalog.
+        """
+        doubtful = Filter(segment=wanted.segment) if found else wanted
+        return _told(wanted, await self._read(lambda c: search.unknown_names(c, doubtful)))
+
     async def _read(self, read: Callable[[Connection], T]) -> T:
         """Reads on a thread and a connection of its own: a long search delays no answer."""
 
@@ -301,11 +309,11 @@ class AuditDesk:
         await self._store.writer.write(None, (encode(entry),))
 
 
-def _told(wanted: Filter) -> dict[str, str]:
-    """The filter as the entry of a read tells it: tokens, never raw ids."""
+def _told(wanted: Filter, unknown: Sequence[str]) -> dict[str, str]:
+    """The filter as the entry of a read tells it: tokens and names of the log, never raw ids."""
     told = {
-        name: str(getattr(wanted, name))
-        for name in ("after", "before", "caller", "purpose", "segment", "outcome", "withheld_by", "result")
+        name: NOT_IN_LOG if name in unknown else str(getattr(wanted, name))
+        for name in ("after", "before", "outcome", *search.NAMES)
         if getattr(wanted, name)
     }
     told |= {"kinds": " ".join(wanted.kinds)} if wanted.kinds else {}

@@ -204,12 +204,13 @@ def _between(rows: list[Row], start: int, stop: int) -> list[Row]:
     return rows
 
 
-def extent(connection: Connection) -> tuple[object, object, int, int]:
-    """The head's size and root (``None`` without one), the highest log index (-1 without rows) and the size
-    of the newest checkpoint (0 without one), all of one moment.
+def extent(connection: Connection) -> tuple[object, object, int, int, int]:
+    """The head's size and root (``None`` without one), the lowest log index (0 without rows) and the highest
+    (-1), and the size of the newest checkpoint (0 without one), all of one moment.
     """
-    row: tuple[object, object, int, int] = connection.execute(
+    row: tuple[object, object, int, int, int] = connection.execute(
         "SELECT (SELECT size FROM log_head), (SELECT root FROM log_head),"
+        " (SELECT coalesce(min(first), 0) FROM log_groups),"
         " coalesce((SELECT first + entries - 1 FROM log_groups ORDER BY first DESC LIMIT 1), -1),"
         " (SELECT coalesce(max(size), 0) FROM log_checkpoints)"
     ).fetchone()

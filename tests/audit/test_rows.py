@@ -98,6 +98,13 @@ def test_a_row_over_another(grouped, first):
     assert log_index in (20, 33, 40, first, first + 1)
 
 
+def test_a_row_before_the_first(grouped):
+    grouped.connection.execute(
+        "INSERT INTO log_groups SELECT -1, 1, hashes, payloads FROM log_groups WHERE first = 7"
+    )
+    assert refused(grouped) == ("ROW_ADDED", -1)
+
+
 def test_dropped_payloads_without_a_prune(grouped):
     store.drop_payloads(grouped.connection, 10, 12)
     assert refused(grouped) == ("PAYLOAD_MISSING", 10)

@@ -8,7 +8,7 @@ import io
 import pytest
 from servers import NOON, Clock, open_engine, plugins, running
 
-from segserver.audit.entry import Kind, decode
+from segserver.audit.entry import Kind, decode, encode
 from segserver.audit.export import export
 from segserver.audit.note import NoteKey
 from segserver.audit.proof import verify_proof
@@ -80,6 +80,22 @@ async def test_reading_leaves_an_entry(server):
     assert entry.details["subjects"].startswith("a1-")
     await client.audit_entry(0)
     assert server.entries()[-1].details == {"log_index": "0"}
+
+
+async def test_an_id_in_the_wrong_field_does_not_get_into_the_log(server):
+    client = server.caller("olga", ["officer"])
+    for field in ("caller", "purpose", "segment"):
+        wanted = EntryFilter(**{field: "kim"})
+        await found(client, **{field: "kim"})
+        await client.audit_stats(wanted)
+        assert len([record async for record in client.export_audit(wanted)]) < 6
+        assert [entry.details[field] for entry in server.entries()[-3:]] == ["(not in the log)"] * 3
+    await found(client, segment="people/adults")
+    assert server.entries()[-1].details["segment"] == "people/adults"
+    assert await found(client, purpose="care", withheld_by="KIM") == []
+    details = server.entries()[-1].details
+    assert (details["purpose"], details["withheld_by"]) == ("care", "(not in the log)")
+    assert not any(b"kim" in encode(item) for item in server.entries())
 
 
 async def test_pages_hold_everything_once(server):
