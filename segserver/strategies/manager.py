@@ -270,6 +270,7 @@ def _declared(isolation: Isolation, origin: Origin, declared: messages.Plugin) -
         raise _NotAPluginError(declared.problem)
     named = [f"function {name}" for name in declared.functions]
     named += [f"key provider {name}" for name in declared.key_providers]
+    named += [f"a fit of {strategy.name}" for strategy in declared.strategies if strategy.fits]
     if named:
         raise _NotAPluginError(
             f"it brings {', '.join(named)}, which can't run in a plugin host process: name "

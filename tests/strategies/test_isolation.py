@@ -151,18 +151,32 @@ def segserver_strategies():
             assert ours_error.value.violations == theirs_error.value.violations
 
 
-def test_what_a_rule_calls_and_what_keeps_keys_needs_trust(tmp_path):
+def test_what_a_rule_calls_keeps_keys_or_sees_everybody_needs_trust(tmp_path):
     source = """
+from segserver.privacy.keys import KeyProvider
+from segserver.strategies.api import Fit
+
+class Own(Settings):
+    fit: dict | None = None
+
 @hookimpl
 def segserver_functions():
     yield Function("twice(int) -> int", lambda n: 2 * n)
+
+@hookimpl
+def segserver_key_providers():
+    yield KeyProvider("vault", create=print, load=print, replace=print)
+
+@hookimpl
+def segserver_strategies():
+    yield Strategy(name="learner", version="1", settings=Own, fit=Fit(reads=["n"], function=print))
 """
-    distribution(tmp_path, "functional", source)
+    distribution(tmp_path, "needy", source)
     with isolated(tmp_path) as installed:
         (quarantined,) = installed.quarantined
     assert quarantined.reason == (
-        "it brings function twice, which can't run in a plugin host process: name functional in "
-        "trusted_plugins, or leave that out"
+        "it brings function twice, key provider vault, a fit of learner, which can't run in a plugin host "
+        "process: name needy in trusted_plugins, or leave that out"
     )
 
 

@@ -113,6 +113,7 @@ class Plugins:
                         s.strategy.api,
                         plain(s.strategy.attributes),
                         takes_defaults(s.strategy),
+                        s.strategy.fit is not None,
                     )
                     for s in installed.strategies
                     if s.origin.plugin == name

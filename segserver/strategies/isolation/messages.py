@@ -84,6 +84,8 @@ class Declared(msgspec.Struct, array_like=True):
     api: int
     attributes: list[dict[str, Any]]
     takes_defaults: bool
+    fits: bool
+    """Whether it learns of a population, which needs trust."""
 
 
 class Plugin(msgspec.Struct, array_like=True):
