@@ -56,7 +56,11 @@ class Limits(_Section):
     catalog_bytes_max: int = Field(4 * 1024 * 1024, ge=1024)
     """All documents of a catalog."""
     rule_characters_max: int = Field(65_536, ge=1)
-    """The text of one rule that is asked about."""
+    """The text of one rule that is asked about or published by a caller."""
+    rule_depth_max: int = Field(64, ge=1)
+    """How deep the parts of such a rule may be nested."""
+    regex_characters_max: int = Field(2_048, ge=1)
+    """A regular expression in such a rule."""
     concurrent_calls_max: int = Field(1_024, ge=1)
     """Calls in progress in one worker; one more gets RESOURCE_EXHAUSTED at once."""
     caller_concurrent_calls_max: int = Field(512, ge=1)

@@ -13,6 +13,8 @@ import structlog
 from segserver import catalog as catalogs_room
 from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.catalog import Catalog
+from segserver.config import Limits
+from segserver.engine import rule_limits
 from segserver.engine.serving import Serving
 from segserver.engine.store import Store
 from segserver.errors import (
@@ -32,6 +34,8 @@ from segserver.storage.catalogs import CatalogRow
 from segserver.storage.contract import Connection
 from segserver.strategies.host import Host
 from segserver.strategies.manager import Installed
+
+USUAL_LIMITS = Limits()
 
 log = structlog.get_logger("segserver.engine")
 
@@ -188,15 +192,17 @@ class Catalogs:
         caller: Caller,
         documents: Documents,
         *,
+        limits: Limits = USUAL_LIMITS,
         note: str = "",
         expected_digest: str = "",
         validate_only: bool = False,
     ) -> CatalogRow:
-        """Stores a catalog as the next version and serves it.
+        """Stores a catalog as the next version and serves it. ``limits`` are for what the caller wrote.
 
         Raises :class:`CatalogError` with every problem, :class:`Conflict` when ``expected_digest`` serves no
         more, :class:`Unavailable` when it can't be stored; the old one goes on serving then."""
         catalog = await asyncio.to_thread(self.resolve, documents)
+        rule_limits.check_catalog(catalog, limits)
         async with self._publishing:
             _expect(expected_digest, await self._store.reads.read(catalogs.latest))
             if validate_only:
@@ -218,14 +224,17 @@ class Catalogs:
         """Up to ``count`` versions older than ``before``, newest first."""
         return await self._store.reads.read(lambda connection: catalogs.page(connection, before, count))
 
-    def check_rule(self, rule: str) -> RuleReport:
-        """What a rule would be in the serving catalog. Raises :class:`RuleError` when it does not compile."""
+    def check_rule(self, rule: str, limits: Limits = USUAL_LIMITS) -> RuleReport:
+        """What a rule would be in the serving catalog. Raises :class:`RuleError` when it does not compile, or
+        is beyond a limit.
+        """
         catalog = self.serving.catalog
         variables = dict(catalog.input_types)
         variables |= {name: trait.type for name, trait in catalog.traits.items()}
         variables |= {segment.variable: "bool" for segment in catalog.segments.values()}
         functions = [installed.function for installed in self._installed.functions]
         checked = Environment(variables, functions).check(rule)
+        rule_limits.check_rule(checked, limits)
         measure(checked, {})
         reads = frozenset().union(*(catalog.steps.origins.get(name, {name}) for name in checked.reads))
         attributes = [catalog.attributes.get(name) or catalog.computed[name] for name in reads]

@@ -95,7 +95,7 @@ class CatalogServicer:
         if not request.rule:
             raise InvalidInput.of("rule", "write a rule", reason="RULE_MISSING")
         try:
-            checked = await asyncio.to_thread(self._engine.catalogs.check_rule, request.rule)
+            checked = await asyncio.to_thread(self._engine.catalogs.check_rule, request.rule, self._limits)
         except RuleError as error:
             problem = pb.RuleProblem(message=error.message, line=error.line, column=error.column)
             return pb.ValidateRuleResponse(problems=[problem])
@@ -121,6 +121,7 @@ class CatalogServicer:
         row = await self._engine.catalogs.publish(
             caller,
             self._documents(request.documents),
+            limits=self._limits,
             note=request.note,
             expected_digest=request.expected_digest,
             validate_only=request.validate_only,
