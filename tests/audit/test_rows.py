@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from segserver.audit.log import Log
 from segserver.audit.verify import verify
@@ -103,6 +105,22 @@ def test_a_row_before_the_first(grouped):
         "INSERT INTO log_groups SELECT -1, 1, hashes, payloads FROM log_groups WHERE first = 7"
     )
     assert refused(grouped) == ("ROW_ADDED", -1)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from([0, 7, 20, 33]), st.sampled_from(["hashes", "payloads"]), st.data())
+def test_any_changed_byte_of_a_row(grouped, first, name, data):
+    stored = column(grouped.connection, name, first)
+    place = data.draw(st.integers(0, len(stored) - 1))
+    changed = bytearray(stored)
+    changed[place] ^= data.draw(st.integers(1, 255))
+    put(grouped.connection, name, first, bytes(changed))
+    try:
+        reason, log_index = refused(grouped)
+    finally:
+        put(grouped.connection, name, first, stored)
+    assert reason in ("ENTRY_CHANGED", "LOG_DAMAGED")
+    assert log_index < first + 13
 
 
 def test_dropped_payloads_without_a_prune(grouped):
