@@ -12,12 +12,15 @@ from servers import open_engine, running
 
 from segserver.audit.entry import Kind
 from segserver.engine import turns
+from segserver.engine.callers import CallerDesk
 from segserver.errors import DeadlineExceeded, InvalidInput, LimitExceeded, SegserverError, Unauthenticated
 from segserver.rpc.status import DETAILS_KEY
+from segserver.v1 import profile_service_pb2 as profiles
 from segserver.v1 import segmentation_service_pb2 as pb
 from segserver.v1 import value_pb2
 
 METHOD = "/segserver.v1.SegmentationService/EvaluateSegments"
+STREAM = "/segserver.v1.ProfileService/StreamEvents"
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS, PING, GOAWAY = 4, 6, 7
@@ -177,3 +180,39 @@ async def test_a_role_that_this_version_does_not_know_gives_nothing(tmp_path, do
         with pytest.raises(SegserverError) as refused:
             await client.evaluate("alice", "analytics")
         assert refused.value.reason == "ROLE_MISSING"
+
+
+async def test_a_stream_s_requests_count_like_calls_and_end_with_their_caller(tmp_path, documents):
+    rates = {"calls_per_s": 0.001, "burst_s": 4_000.0}
+    async with running(open_engine(tmp_path, documents, rates=rates)) as server:
+        desk = CallerDesk(server.engine.store.writer, server.clock)
+        key, other = desk.add("shop", ["writer"], ["*"]), desk.add("till", ["writer"], ["*"])
+        begun, revoked = asyncio.Event(), asyncio.Event()
+
+        async def endless(count, event):
+            for number in range(count):
+                if number == count - 1:
+                    begun.set()
+                    await event.wait()
+                yield profiles.StreamEventsRequest().SerializeToString()
+            await asyncio.Event().wait()
+
+        async def answers(credential, count, event):
+            async with grpc.aio.insecure_channel(server.address) as channel:
+                metadata = (("authorization", f"Bearer {credential}"),)
+                call = channel.stream_stream(STREAM)(endless(count, event), metadata=metadata, timeout=60)
+                return [reply async for reply in call]
+
+        with pytest.raises(grpc.aio.AioRpcError) as often:
+            await answers(key, 4, begun)
+        assert often.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        ending = asyncio.ensure_future(answers(other, 2, revoked))
+        begun.clear()
+        await begun.wait()
+        desk.revoke("till")
+        server.server.guard._known.clear()  # as a second later
+        revoked.set()
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await ending
+        assert ended.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        assert server.server.guard.load.calls == 0
