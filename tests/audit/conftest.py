@@ -7,15 +7,19 @@ from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from stores import postgres_server, postgres_url, store_url
 
 from segserver.audit import entry
 from segserver.audit.checkpoints import sign
 from segserver.audit.entry import Entry, Kind, Outcomes
 from segserver.audit.log import Log
 from segserver.audit.note import Signer
+from segserver.config import Config
+from segserver.engine.store import open_database
 from segserver.storage import log as store
-from segserver.storage.sqlite import Database
 from segserver.storage.writer import Writer
+
+__all__ = ["postgres_server", "postgres_url", "store_url"]
 
 START = dt.datetime(2026, 7, 4, 12, tzinfo=dt.UTC)
 
@@ -51,8 +55,8 @@ def signer():
 
 
 @pytest.fixture
-def database(tmp_path):
-    return Database(tmp_path / "store.db")
+def database(tmp_path, store_url):
+    return open_database(Config(data_dir=tmp_path, store=store_url))
 
 
 @pytest.fixture

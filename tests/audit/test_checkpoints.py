@@ -70,7 +70,7 @@ def test_the_notary_stops_for_good_at_a_contradiction(database, writer, connecti
     notary = Notary(database, writer, signer)
     writer.write_blocking(entries=[b"one"])
     notary.sign()
-    connection.execute("UPDATE log_checkpoints SET note = replace(note, char(10) || '1', char(10) || '2')")
+    connection.execute("UPDATE log_checkpoints SET note = replace(note, ?, ?)", ["\n1", "\n2"])
     writer.write_blocking(entries=[b"two"])
     for _ in range(2):
         with pytest.raises(IntegrityError):

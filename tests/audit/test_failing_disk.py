@@ -69,6 +69,7 @@ def stored(database, *keys):
 
 @pytest.mark.parametrize("count", [1, 100], ids=["once", "from then on"])
 @pytest.mark.parametrize("position", range(STATEMENTS))
+@pytest.mark.parametrize("store_url", [""])  # it is SQLite's statements that fail
 def test_an_error_at_any_statement(database, writer, position, count):
     connection = broken(writer)
     writer.write_blocking(entries=[b"before"])
@@ -81,6 +82,7 @@ def test_an_error_at_any_statement(database, writer, position, count):
     assert stored(database) == [b"before", b"after"]
 
 
+@pytest.mark.parametrize("store_url", [""])
 def test_a_transaction_that_appends_has_so_many_statements(database, writer):
     connection = broken(writer)
     connection.fail(STATEMENTS, 100)

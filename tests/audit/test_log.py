@@ -58,12 +58,12 @@ def test_a_failed_unit_leaves_no_entry(database):
 
 
 def test_a_transaction_that_was_rolled_back_is_forgotten(database):
-    log, connection = Log(), database.connect()
+    log, session = Log(), database.session()
     for undone in (False, True, False, True, True, False):
-        connection.execute("BEGIN IMMEDIATE")
-        log.append(connection, payloads(3))
-        connection.execute("ROLLBACK" if undone else "COMMIT")
-    connection.close()
+        session.begin()
+        log.append(session.connection, payloads(3))
+        (session.rollback if undone else session.commit)()
+    session.close()
     rows, head, root = stored(database)
     assert len(rows) == 9
     assert head == (9, root)
@@ -82,9 +82,9 @@ def test_two_logs_on_one_file_take_turns(database):
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE log_groups SET hashes = zeroblob(96) WHERE first = 3",
+        "UPDATE log_groups SET hashes = payloads WHERE first = 3",
         "DELETE FROM log_groups WHERE first = 3",
-        "UPDATE log_head SET root = zeroblob(32)",
+        "UPDATE log_head SET root = (SELECT hashes FROM log_groups WHERE first = 3)",
     ],
 )
 def test_a_log_known_to_be_damaged_takes_no_more(database, damage):

@@ -46,7 +46,7 @@ def test_what_can_not_be_proved_yet_or_any_more(filled):
 
 
 def test_a_changed_entry_is_not_proved(filled):
-    filled.connection.execute("UPDATE log_groups SET payloads = x'7b7d' WHERE first = 3")
+    filled.connection.execute("UPDATE log_groups SET payloads = ? WHERE first = 3", [b"{}"])
     with pytest.raises(IntegrityError):
         prove(filled.connection, 3, filled.keys)
 

@@ -89,7 +89,7 @@ def test_the_record_of_the_prune_can_not_be_hidden(filled, prune_before):
 
 def test_a_changed_hash_of_a_pruned_entry_is_noticed(filled, prune_before):
     prune_before(12)
-    filled.connection.execute("UPDATE log_groups SET hashes = zeroblob(32) WHERE first = 4")
+    filled.connection.execute("UPDATE log_groups SET hashes = ? WHERE first = 4", [bytes(32)])
     with pytest.raises(IntegrityError) as refused:
         verify(filled.connection, filled.keys)
     assert refused.value.metadata == {"log_index": "4", "log_index_last": "5"}
