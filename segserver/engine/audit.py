@@ -233,6 +233,7 @@ class AuditDesk:
         writer = self._store.writer
         dropped = await self._read(lambda c: prune(writer, c, before=before, caller=caller.name, now=now))
         await asyncio.to_thread(self._evidence.drop, before_us)
+        await asyncio.to_thread(self._store.database.forget)  # the write-ahead log has them, too
         return dropped
 
     async def _one_subject(self, subject: SubjectId | None, audit_token: str) -> Filter:

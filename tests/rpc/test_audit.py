@@ -144,7 +144,11 @@ async def test_old_payloads_are_pruned_and_young_ones_kept(server):
     with pytest.raises(InvalidInput):
         await client.prune_audit(NOON)
     server.clock.time = NOON + dt.timedelta(days=400)
+    digests = {item.inputs.encode() for item in server.entries() if item.inputs}
     assert await client.prune_audit(NOON + dt.timedelta(days=1)) > 7
+    files = [file.read_bytes() for file in server.engine.config.data_dir.glob("segserver.db*")]
+    assert digests
+    assert not any(digest in content for digest in digests for content in files)
     with pytest.raises(FailedPrecondition):
         await client.audit_entry(0)
     report = verify(server.engine.store.connect(), [server.engine.audit.key])
