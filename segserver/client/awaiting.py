@@ -121,6 +121,8 @@ class AsyncClient:
     segments = _listing(catalog_calls.segments)
     strategies = _listing(catalog_calls.strategies)
     attributes = _listing(catalog_calls.attributes)
+    event_definitions = _listing(catalog_calls.event_definitions)
+    computed_attributes = _listing(catalog_calls.computed_attributes)
     purposes = _listing(catalog_calls.purposes)
     validate_rule = _sending(catalog_calls.validate_rule)
     diff_catalog = _sending(catalog_calls.diff_catalog)

@@ -16,7 +16,9 @@ from segserver.client.results import (
     Catalog,
     CatalogDiff,
     CatalogVersion,
+    ComputedAttribute,
     Document,
+    EventDefinition,
     Purpose,
     RuleCheck,
     Segment,
@@ -75,6 +77,28 @@ def attributes() -> Listing[Attribute]:
     """The attributes of the serving catalog by name."""
     return _listing(
         "ListAttributes", pb.ListAttributesRequest, pb.ListAttributesResponse, "attributes", Attribute
+    )
+
+
+def event_definitions() -> Listing[EventDefinition]:
+    """The events that the serving catalog declares, by name."""
+    return _listing(
+        "ListEventDefinitions",
+        pb.ListEventDefinitionsRequest,
+        pb.ListEventDefinitionsResponse,
+        "definitions",
+        EventDefinition,
+    )
+
+
+def computed_attributes() -> Listing[ComputedAttribute]:
+    """The attributes that the serving catalog computes of events, by name."""
+    return _listing(
+        "ListComputedAttributes",
+        pb.ListComputedAttributesRequest,
+        pb.ListComputedAttributesResponse,
+        "attributes",
+        ComputedAttribute,
     )
 
 

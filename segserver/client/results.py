@@ -289,6 +289,42 @@ class Attribute:
 
 
 @dataclass(frozen=True, slots=True)
+class EventProperty:
+    """A typed fact of an event."""
+
+    name: str
+    type: str
+    category: str
+    title: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventDefinition:
+    """Something that subjects do, as the catalog declares it."""
+
+    name: str
+    category: str
+    title: str
+    purposes: tuple[str, ...]
+    properties: tuple[EventProperty, ...]
+    owners: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedAttribute:
+    """An attribute that is an aggregate of events; ``definition_json`` says of which, as a catalog does."""
+
+    name: str
+    type: str
+    categories: tuple[str, ...]
+    title: str
+    purposes: tuple[str, ...]
+    definition_json: str
+    owners: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Purpose:
     """What an answer can be for."""
 

@@ -82,6 +82,26 @@ class CatalogServicer:
             attributes=[messages.attribute(item) for item in items], next_page_token=token
         )
 
+    async def ListEventDefinitions(  # noqa: N802
+        self, request: pb.ListEventDefinitionsRequest, _: Caller
+    ) -> pb.ListEventDefinitionsResponse:
+        """The declared events by name."""
+        catalog = self._engine.catalogs.serving.catalog
+        items, token = _page(catalog.events, request.page_size, request.page_token)
+        return pb.ListEventDefinitionsResponse(
+            definitions=[messages.event(item) for item in items], next_page_token=token
+        )
+
+    async def ListComputedAttributes(  # noqa: N802
+        self, request: pb.ListComputedAttributesRequest, _: Caller
+    ) -> pb.ListComputedAttributesResponse:
+        """The computed attributes by name."""
+        catalog = self._engine.catalogs.serving.catalog
+        items, token = _page(catalog.computed, request.page_size, request.page_token)
+        return pb.ListComputedAttributesResponse(
+            attributes=[messages.computed(item) for item in items], next_page_token=token
+        )
+
     async def ListPurposes(self, request: pb.ListPurposesRequest, _: Caller) -> pb.ListPurposesResponse:  # noqa: N802
         """The purposes by name."""
         catalog = self._engine.catalogs.serving.catalog

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -9,8 +11,10 @@ from typing import Any
 import msgspec
 
 from segserver.catalog import Attribute, Catalog, Segment, Trait
+from segserver.catalog.catalog import Computed, Event
 from segserver.engine.compare import Comparison
 from segserver.errors import InvalidInput
+from segserver.events.definitions import ComputedAttribute
 from segserver.privacy.policy import Purpose
 from segserver.rpc import convert
 from segserver.storage.catalogs import CatalogRow
@@ -64,6 +68,46 @@ def attribute(item: Attribute) -> pb.Attribute:
         values=item.values,
         owners=item.owners,
     )
+
+
+def event(item: Event) -> pb.EventDefinition:
+    """What subjects do, as it is declared."""
+    return pb.EventDefinition(
+        name=item.name,
+        category=item.category,
+        title=item.title,
+        purposes=sorted(item.purposes),
+        properties=[
+            pb.EventProperty(
+                name=name, type=each.type, category=each.category, title=each.title, values=each.values
+            )
+            for name, each in sorted(item.definition.properties.items())
+        ],
+        owners=item.owners,
+    )
+
+
+def computed(item: Computed) -> pb.ComputedAttribute:
+    """An aggregate of events."""
+    return pb.ComputedAttribute(
+        name=item.name,
+        type=item.type,
+        categories=sorted(item.categories),
+        title=item.title,
+        purposes=sorted(item.purposes),
+        definition_json=json.dumps(_definition(item.definition)),
+        owners=item.owners,
+    )
+
+
+def _definition(noun: ComputedAttribute) -> dict[str, object]:
+    """What a catalog has to write to say how it is computed."""
+    elsewhere = {"name", "category", "title", "purposes"}
+    return {
+        field.name: value
+        for field in dataclasses.fields(noun)
+        if field.name not in elsewhere and (value := getattr(noun, field.name)) != field.default
+    }
 
 
 def purpose(item: Purpose) -> pb.Purpose:

@@ -77,6 +77,8 @@ _SERVICES: Mapping[str, Mapping[str, frozenset[Role]]] = {
         "GetSegment": _EVERYBODY,
         "ListStrategies": _EVERYBODY,
         "ListAttributes": _EVERYBODY,
+        "ListEventDefinitions": _EVERYBODY,
+        "ListComputedAttributes": _EVERYBODY,
         "ListPurposes": _EVERYBODY,
         "ValidateRule": _AUTHORS,
         "DiffCatalog": _AUTHORS,

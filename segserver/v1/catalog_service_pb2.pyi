@@ -143,6 +143,54 @@ class Attribute(_message.Message):
     owners: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., category: _Optional[str] = ..., title: _Optional[str] = ..., purposes: _Optional[_Iterable[str]] = ..., values: _Optional[_Iterable[str]] = ..., owners: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class EventDefinition(_message.Message):
+    __slots__ = ("name", "category", "title", "purposes", "properties", "owners")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    PURPOSES_FIELD_NUMBER: _ClassVar[int]
+    PROPERTIES_FIELD_NUMBER: _ClassVar[int]
+    OWNERS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    category: str
+    title: str
+    purposes: _containers.RepeatedScalarFieldContainer[str]
+    properties: _containers.RepeatedCompositeFieldContainer[EventProperty]
+    owners: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., category: _Optional[str] = ..., title: _Optional[str] = ..., purposes: _Optional[_Iterable[str]] = ..., properties: _Optional[_Iterable[_Union[EventProperty, _Mapping]]] = ..., owners: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class EventProperty(_message.Message):
+    __slots__ = ("name", "type", "category", "title", "values")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    type: str
+    category: str
+    title: str
+    values: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., category: _Optional[str] = ..., title: _Optional[str] = ..., values: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ComputedAttribute(_message.Message):
+    __slots__ = ("name", "type", "categories", "title", "purposes", "definition_json", "owners")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    PURPOSES_FIELD_NUMBER: _ClassVar[int]
+    DEFINITION_JSON_FIELD_NUMBER: _ClassVar[int]
+    OWNERS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    type: str
+    categories: _containers.RepeatedScalarFieldContainer[str]
+    title: str
+    purposes: _containers.RepeatedScalarFieldContainer[str]
+    definition_json: str
+    owners: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., title: _Optional[str] = ..., purposes: _Optional[_Iterable[str]] = ..., definition_json: _Optional[str] = ..., owners: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class Purpose(_message.Message):
     __slots__ = ("name", "title", "legal_basis", "categories")
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -280,6 +328,38 @@ class ListAttributesResponse(_message.Message):
     attributes: _containers.RepeatedCompositeFieldContainer[Attribute]
     next_page_token: str
     def __init__(self, attributes: _Optional[_Iterable[_Union[Attribute, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListEventDefinitionsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListEventDefinitionsResponse(_message.Message):
+    __slots__ = ("definitions", "next_page_token")
+    DEFINITIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    definitions: _containers.RepeatedCompositeFieldContainer[EventDefinition]
+    next_page_token: str
+    def __init__(self, definitions: _Optional[_Iterable[_Union[EventDefinition, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListComputedAttributesRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListComputedAttributesResponse(_message.Message):
+    __slots__ = ("attributes", "next_page_token")
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    attributes: _containers.RepeatedCompositeFieldContainer[ComputedAttribute]
+    next_page_token: str
+    def __init__(self, attributes: _Optional[_Iterable[_Union[ComputedAttribute, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ListPurposesRequest(_message.Message):
     __slots__ = ("page_size", "page_token")

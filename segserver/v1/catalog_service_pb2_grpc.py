@@ -60,6 +60,16 @@ class CatalogServiceStub:
                 request_serializer=segserver_dot_v1_dot_catalog__service__pb2.ListAttributesRequest.SerializeToString,
                 response_deserializer=segserver_dot_v1_dot_catalog__service__pb2.ListAttributesResponse.FromString,
                 _registered_method=True)
+        self.ListEventDefinitions = channel.unary_unary(
+                '/segserver.v1.CatalogService/ListEventDefinitions',
+                request_serializer=segserver_dot_v1_dot_catalog__service__pb2.ListEventDefinitionsRequest.SerializeToString,
+                response_deserializer=segserver_dot_v1_dot_catalog__service__pb2.ListEventDefinitionsResponse.FromString,
+                _registered_method=True)
+        self.ListComputedAttributes = channel.unary_unary(
+                '/segserver.v1.CatalogService/ListComputedAttributes',
+                request_serializer=segserver_dot_v1_dot_catalog__service__pb2.ListComputedAttributesRequest.SerializeToString,
+                response_deserializer=segserver_dot_v1_dot_catalog__service__pb2.ListComputedAttributesResponse.FromString,
+                _registered_method=True)
         self.ListPurposes = channel.unary_unary(
                 '/segserver.v1.CatalogService/ListPurposes',
                 request_serializer=segserver_dot_v1_dot_catalog__service__pb2.ListPurposesRequest.SerializeToString,
@@ -126,6 +136,20 @@ class CatalogServiceServicer:
 
     def ListAttributes(self, request, context):
         """Lists the attributes of the serving catalog, ordered by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEventDefinitions(self, request, context):
+        """Lists the events that the serving catalog declares, ordered by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListComputedAttributes(self, request, context):
+        """Lists the attributes that the serving catalog computes of events, ordered by name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -200,6 +224,16 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.ListAttributes,
                     request_deserializer=segserver_dot_v1_dot_catalog__service__pb2.ListAttributesRequest.FromString,
                     response_serializer=segserver_dot_v1_dot_catalog__service__pb2.ListAttributesResponse.SerializeToString,
+            ),
+            'ListEventDefinitions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEventDefinitions,
+                    request_deserializer=segserver_dot_v1_dot_catalog__service__pb2.ListEventDefinitionsRequest.FromString,
+                    response_serializer=segserver_dot_v1_dot_catalog__service__pb2.ListEventDefinitionsResponse.SerializeToString,
+            ),
+            'ListComputedAttributes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListComputedAttributes,
+                    request_deserializer=segserver_dot_v1_dot_catalog__service__pb2.ListComputedAttributesRequest.FromString,
+                    response_serializer=segserver_dot_v1_dot_catalog__service__pb2.ListComputedAttributesResponse.SerializeToString,
             ),
             'ListPurposes': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPurposes,
@@ -368,6 +402,60 @@ class CatalogService:
             '/segserver.v1.CatalogService/ListAttributes',
             segserver_dot_v1_dot_catalog__service__pb2.ListAttributesRequest.SerializeToString,
             segserver_dot_v1_dot_catalog__service__pb2.ListAttributesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEventDefinitions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segserver.v1.CatalogService/ListEventDefinitions',
+            segserver_dot_v1_dot_catalog__service__pb2.ListEventDefinitionsRequest.SerializeToString,
+            segserver_dot_v1_dot_catalog__service__pb2.ListEventDefinitionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListComputedAttributes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segserver.v1.CatalogService/ListComputedAttributes',
+            segserver_dot_v1_dot_catalog__service__pb2.ListComputedAttributesRequest.SerializeToString,
+            segserver_dot_v1_dot_catalog__service__pb2.ListComputedAttributesResponse.FromString,
             options,
             channel_credentials,
             insecure,

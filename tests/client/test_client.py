@@ -198,6 +198,20 @@ def test_profiles(server, connect):
         ("segments", "ListSegments", catalog_service_pb2.ListSegmentsResponse, "segments", "id"),
         ("strategies", "ListStrategies", catalog_service_pb2.ListStrategiesResponse, "strategies", "name"),
         ("attributes", "ListAttributes", catalog_service_pb2.ListAttributesResponse, "attributes", "name"),
+        (
+            "event_definitions",
+            "ListEventDefinitions",
+            catalog_service_pb2.ListEventDefinitionsResponse,
+            "definitions",
+            "name",
+        ),
+        (
+            "computed_attributes",
+            "ListComputedAttributes",
+            catalog_service_pb2.ListComputedAttributesResponse,
+            "attributes",
+            "name",
+        ),
         ("purposes", "ListPurposes", catalog_service_pb2.ListPurposesResponse, "purposes", "name"),
     ],
 )

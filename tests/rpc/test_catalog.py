@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from servers import Clock, open_engine, plugins, running
@@ -301,3 +302,39 @@ async def test_programs_are_made_before_a_catalog_serves(server, monkeypatch):
     monkeypatch.setattr("segserver.catalog.catalog.compile_python", refuse)
     for purpose in ("analytics", "marketing"):
         assert (await server.client().evaluate("alice", purpose)).results
+
+
+EVENTS = f"""{BASE}
+events:
+  order:
+    category: behavioral
+    title: Bought
+    properties:
+      amount: {{type: double, category: demographic}}
+      channel: {{type: string, category: behavioral, values: [web, store]}}
+computed:
+  spent_month:
+    {{event: order, aggregate: sum, of: amount, window: 30d, where: event.channel == "web",
+      category: behavioral, title: Spent lately}}
+"""
+
+
+async def test_events_and_what_is_computed_of_them_can_be_looked_up(tmp_path):
+    async with running(open_engine(tmp_path, {"catalog.yaml": EVENTS})) as server:
+        client = server.client()
+        (order,) = await collected(client.event_definitions())
+        (spent,) = await collected(client.computed_attributes())
+    assert (order.name, order.category, order.owners) == ("order", "behavioral", ("catalog",))
+    assert [(each.name, each.type, each.values) for each in order.properties] == [
+        ("amount", "double", ()),
+        ("channel", "string", ("web", "store")),
+    ]
+    assert (spent.name, spent.type, spent.title) == ("spent_month", "double", "Spent lately")
+    assert spent.categories == ("behavioral", "demographic")
+    assert json.loads(spent.definition_json) == {
+        "event": "order",
+        "aggregate": "sum",
+        "window": "30d",
+        "of": "amount",
+        "where": 'event.channel == "web"',
+    }
