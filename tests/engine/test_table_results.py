@@ -85,7 +85,8 @@ FIXED = [
     {"id": "visible", "rule": "known(t) && p", "legal_or_similar_effect": True},
 ]
 
-decisions = st.builds(
+decisions = st.sampled_from([Decision(Status.GRANTED, 1, NOW, None, explicit) for explicit in (True, False)])
+decisions |= st.builds(
     Decision,
     st.sampled_from([Status.GRANTED, *Status]),
     st.just(1),
@@ -98,9 +99,9 @@ states = st.builds(
     consents=st.dictionaries(st.sampled_from(["marketing", "care"]), decisions),
     objections=st.dictionaries(st.sampled_from(["care", MARKETING]), st.just(1), max_size=1),
     signals=st.dictionaries(st.sampled_from([GPC, LIMIT_SENSITIVE]), st.just(1), max_size=1),
-    restricted_us=st.sampled_from([None, None, None, None, 5]),
+    restricted_us=st.sampled_from([None] * 9 + [5]),
     jurisdiction=st.sampled_from(["", "DE", "US-CA"]),
-    readable=st.sampled_from([True, True, True, True, False]),
+    readable=st.sampled_from([True] * 9 + [False]),
 )
 
 
@@ -138,8 +139,7 @@ people = st.lists(
 @st.composite
 def catalogs(draw):
     categories = draw(st.tuples(*[st.sampled_from(CATEGORIES)] * len(VARIABLES)))
-    fixed = draw(st.lists(st.sampled_from(FIXED), unique_by=lambda s: s["id"], max_size=6))
-    drawn = draw(st.lists(expressions(depth=3), min_size=1, max_size=4))
+    drawn = draw(st.lists(expressions(depth=3), max_size=3))
     document = {
         "purposes": {
             "marketing": {"legal_basis": "consent", "categories": CATEGORIES, "direct_marketing": True},
@@ -158,7 +158,7 @@ def catalogs(draw):
         "segments": [
             {**segment, "derives_special": True}
             for segment in [
-                *fixed,
+                *FIXED,
                 *({"id": f"drawn-{n}", "rule": rule} for n, rule in enumerate(drawn)),
             ]
         ],
@@ -186,8 +186,11 @@ def one_at_a_time(serving, purpose, wanted, subject):
 def test_a_table_gets_the_results_of_its_rows(serving, subjects, purpose, data):
     plan = serving.plan(purpose)
     assume(plan.program.segments)
-    wanted = sorted(data.draw(st.sets(st.integers(0, len(plan.program.segments) - 1), min_size=1)))
-    seen = population.see(subjects, serving, CALLER, purpose, NOW)
+    everything = range(len(plan.program.segments))
+    wanted = data.draw(
+        st.just(list(everything)) | st.sets(st.sampled_from(everything), min_size=1).map(sorted)
+    )
+    seen = population.see(subjects, serving, CALLER, purpose, NOW, None)
     found = run_table(plan, serving.catalog.bulk(purpose), wanted, seen, NOW)
     assert found.numbers.height == len(subjects)
     for subject, row in zip(subjects, found.numbers.iter_rows(), strict=True):
@@ -208,7 +211,7 @@ def test_reasons_tell_forty_attributes_apart():
         replace(EMPTY, profile=Profile(values={n: 1 for n in names if n not in lacking}, recorded_us=NOW))
         for lacking in (["n0"], ["n39"], ["n0", "n39"], [], ["n0"], names)
     ]
-    seen = population.see(subjects, serving, CALLER, "care", NOW)
+    seen = population.see(subjects, serving, CALLER, "care", NOW, None)
     found = run_table(serving.plan("care"), catalog.bulk("care"), [0], seen, NOW)
     for subject, (place,) in zip(subjects, found.numbers.iter_rows(), strict=True):
         (expected,) = one_at_a_time(serving, "care", [0], subject)
