@@ -199,6 +199,7 @@ def _build(config: Config, plugins: Installed, now_us: Callable[[], int], *, pub
                 store,
                 vault,
                 pseudonyms,
+                behavior,
                 Evidence(config.evidence_path),
                 now_us,
                 inputs_key,
@@ -209,7 +210,7 @@ def _build(config: Config, plugins: Installed, now_us: Callable[[], int], *, pub
             ),
             watcher=Watcher(store, corridor, vault, pseudonyms, now_us),
             fitter=Fitter(store, vault, behavior, served, now_us),
-            comparer=Comparer(store, vault, served, Release(release_key), now_us),
+            comparer=Comparer(store, vault, behavior, served, Release(release_key), now_us),
             explainer=Explainer(corridor, writer, now_us),
             profiles=ProfileDesk(
                 store.reads, writer, pseudonyms, keeper, lambda: served.serving, now_us, config.limits

@@ -24,6 +24,7 @@ from segserver.catalog import Bulk
 from segserver.config import Limits
 from segserver.engine import evidence, population
 from segserver.engine.answers import SegmentResult, new_evaluation_id
+from segserver.engine.behavior import Behavior
 from segserver.engine.corridor import Corridor
 from segserver.engine.evidence import Evidence
 from segserver.engine.population import Seen
@@ -107,6 +108,7 @@ class BulkEvaluator:
         store: Store,
         vault: Vault,
         pseudonyms: Pseudonyms,
+        behavior: Behavior,
         beside: Evidence,
         now_us: Callable[[], int],
         inputs_key: bytes,
@@ -116,6 +118,7 @@ class BulkEvaluator:
         self._store = store
         self._vault = vault
         self._pseudonyms = pseudonyms
+        self._behavior = behavior
         self._evidence = beside
         self._now_us = now_us
         self._digests = macs(inputs_key)
@@ -176,7 +179,8 @@ class BulkEvaluator:
         rows = next(Subjects().pages(connection, rows=size, after=after), [])
         subjects, errors = self._opened(rows)
         time_us = self._now_us()
-        seen = population.see(subjects, asked.serving, asked.caller, asked.purpose, time_us)
+        done = population.Done(self._behavior, connection, asked.at_us)
+        seen = population.see(subjects, asked.serving, asked.caller, asked.purpose, time_us, done)
         found = run_table(asked.plan, asked.bulk, asked.wanted, seen, asked.at_us)
         proof_rows = pl.concat(
             [self._proof_rows(asked, subjects, seen, found), self._error_rows(errors)]

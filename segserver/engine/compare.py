@@ -14,6 +14,7 @@ from segserver.catalog import Catalog
 from segserver.catalog.diff import Change, diff
 from segserver.engine import population
 from segserver.engine.answers import new_evaluation_id
+from segserver.engine.behavior import Behavior
 from segserver.engine.catalogs import Catalogs, Documents
 from segserver.engine.serving import Serving
 from segserver.engine.store import Store
@@ -66,8 +67,15 @@ class Comparer:
     """Compares a catalog that is not published with the one that serves."""
 
     def __init__(
-        self, store: Store, vault: Vault, catalogs: Catalogs, release: Release, now_us: Callable[[], int]
+        self,
+        store: Store,
+        vault: Vault,
+        behavior: Behavior,
+        catalogs: Catalogs,
+        release: Release,
+        now_us: Callable[[], int],
     ) -> None:
+        self._behavior = behavior
         self._store = store
         self._release = release
         self._vault = vault
@@ -120,8 +128,9 @@ class Comparer:
         now_us = self._now_us()
         with closing(self._store.connect()) as connection:
             subjects = [self._vault.open(row) for page in Subjects().pages(connection) for row in page]
-        old = members(before, caller, purpose, subjects, now_us)
-        new = members(after, caller, purpose, subjects, now_us, also=before.gate)
+            done = population.Done(self._behavior, connection, now_us)
+            old = members(before, caller, purpose, subjects, now_us, done)
+            new = members(after, caller, purpose, subjects, now_us, done, also=before.gate)
         nobody = pl.Series([False] * len(subjects), dtype=pl.Boolean)
         return len(subjects), {
             segment: _Members(old.get(segment, nobody), new.get(segment, nobody))
@@ -185,6 +194,7 @@ def members(
     purpose: str,
     subjects: Sequence[Subject],
     now_us: int,
+    done: population.Done | None,
     also: Gate | None = None,
 ) -> dict[str, pl.Series]:
     """Segment id → who is certainly a member, in the order of ``subjects``. Empty when the catalog lacks the
@@ -193,7 +203,7 @@ def members(
     if purpose not in serving.catalog.purposes:
         return {}
     bulk = serving.catalog.bulk(purpose)
-    table = population.see(subjects, serving, caller, purpose, now_us, also).frame
+    table = population.see(subjects, serving, caller, purpose, now_us, done, also).frame
     answered = bulk.polars(table, now=to_datetime(now_us), subject=population.SUBJECT)
     variables = [serving.catalog.segments[segment].variable for segment in bulk.segments]
     return {

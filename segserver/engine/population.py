@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from segserver.catalog import Catalog
+from segserver.engine.behavior import Behavior, Needs
 from segserver.engine.serving import VALUE_CLASSES, Serving
 from segserver.model import Caller
 from segserver.privacy import tables
@@ -22,6 +23,7 @@ from segserver.privacy.subject import RuleValue
 from segserver.privacy.vault import Subject
 from segserver.rules.polars import WITHHELD
 from segserver.rules.polars_column import dtype
+from segserver.storage.contract import Connection
 
 SUBJECT = "subject"
 """The column of subject keys, in hexadecimal."""
@@ -44,18 +46,30 @@ class Seen:
     mask: tables.TableMask
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What subjects did: where to read it, and as of when it counts."""
+
+    behavior: Behavior
+    connection: Connection
+    at_us: int
+
+
 def see(
     subjects: Sequence[Subject],
     serving: Serving,
     caller: Caller,
     purpose: str,
     now_us: int,
+    done: Done | None,
     also: Gate | None = None,
 ) -> Seen:
     """What may be seen of each subject for the purpose: the gate decides for all of them at once, and as for
-    one at a time. ``also`` is a gate that every value has to pass besides the catalog's own.
+    one at a time. ``done`` may be missing where the purpose computes nothing of events. ``also`` is a gate
+    that every value has to pass besides the catalog's own.
     """
-    inputs = serving.plan(purpose).program.inputs
+    plan = serving.plan(purpose)
+    inputs = plan.program.inputs
     profiles = [serving.gate.current(subject.profile, now_us) for subject in subjects]
     masks = [
         _mask(gate, subjects, profiles, caller, purpose, now_us)
@@ -66,6 +80,8 @@ def see(
     seen = columns(profiles, serving.catalog, inputs)
     for masked in masks:
         seen = masked.apply(seen, inputs)
+    if plan.needs.names and done is not None:
+        seen = seen.with_columns(_computed(subjects, profiles, serving, plan.needs, masks, now_us, done))
     hidden = {
         name: [masked.withheld(name) for masked in masks]
         for name in inputs
@@ -95,6 +111,30 @@ def columns(profiles: Sequence[Current], catalog: Catalog, inputs: Sequence[str]
             if name in catalog.attributes
         ]
     )
+
+
+def _computed(
+    subjects: Sequence[Subject],
+    profiles: Sequence[Current],
+    serving: Serving,
+    needs: Needs,
+    masks: Sequence[tables.TableMask],
+    now_us: int,
+    done: Done,
+) -> list[pl.Series]:
+    """The computed attributes as columns, computed only where every gate lets them be seen."""
+    rows: list[Mapping[str, Any]] = []
+    codes = [masked.codes.to_list() for masked in masks]
+    for position, (subject, profile) in enumerate(zip(subjects, profiles, strict=True)):
+        own = [masked.masks[code[position]] for masked, code in zip(masks, codes, strict=True)]
+        names = [name for name in needs.names if all(name in mask.visible for mask in own)]
+        if not names or any(mask.stopped is not None for mask in own):
+            rows.append({})
+            continue
+        zone = needs.zone(profile, own[0])
+        rows.append(done.behavior.values(done.connection, subject, needs, names, now_us, done.at_us, zone))
+    types = serving.catalog.input_types
+    return [column(name, [row.get(name) for row in rows], types[name]) for name in needs.names]
 
 
 def column(name: str, values: Sequence[Any], type_name: str) -> pl.Series:

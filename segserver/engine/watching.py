@@ -147,8 +147,7 @@ class Watcher:
         now_us: int,
         connection: Connection,
     ) -> list[Move]:
-        """The changes to hand over. Who may not be seen now is not told to have entered; that somebody left is
-        told in any case."""
+        """The changes to hand over: who left in any case, who entered where they may be seen now."""
         wanted = [row for row in rows if not segments or row.segment in segments]
         keys = sorted({row.subject_key for row in wanted if row.subject_key is not None})
         subjects = dict(zip(keys, Subjects().get_many(connection, keys), strict=True))

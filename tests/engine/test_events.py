@@ -177,3 +177,35 @@ def test_an_event_past_its_retention_counts_no_more(tmp_path):
         assert outcomes(engine, segments=("active",)) == {"active": "MEMBER"}
     finally:
         engine.close()
+
+
+def test_everybody_at_once_is_answered_as_one_at_a_time(engine):
+    chance = random.Random(3)
+    for number in range(12):
+        happened = [
+            Occurrence(
+                ada(number),
+                chance.choice(["order", "visit"]),
+                from_datetime(NOON - dt.timedelta(days=chance.uniform(0, 60))),
+                {},
+            )
+            for _ in range(chance.randrange(6))
+        ]
+        record(engine, *happened)
+
+    async def everybody(purpose):
+        found = {}
+        async for page in engine.bulk.evaluate_all(CALLER, purpose):
+            for token, numbers in zip(page.tokens, page.numbers, strict=True):
+                results = [page.distinct[place] for place in numbers]
+                found[token] = {result.segment: result.outcome.name for result in results}
+        return found
+
+    for purpose in ("service", "support"):
+        found = asyncio.run(everybody(purpose))
+        assert found
+        for number in range(12):
+            question = Question(ada(number), purpose)
+            answer = asyncio.run(engine.evaluator.evaluate(CALLER, question))
+            alone = {result.segment: result.outcome.name for result in answer.results}
+            assert found.get(answer.subject_token, alone) == alone

@@ -104,8 +104,8 @@ subjects = st.lists(
 @given(subjects, st.sampled_from(["marketing", "care"]))
 def test_every_subject_is_seen_as_it_is_one_at_a_time(subjects, purpose):
     plan = SERVING.plan(purpose)
-    frame = population.see(subjects, SERVING, CALLER, purpose, NOW_US).frame
-    answered = members(SERVING, CALLER, purpose, subjects, NOW_US)
+    frame = population.see(subjects, SERVING, CALLER, purpose, NOW_US, None).frame
+    answered = members(SERVING, CALLER, purpose, subjects, NOW_US, None)
     assert frame.height == len(subjects)
     for number, subject in enumerate(subjects):
         current = SERVING.gate.current(subject.profile, NOW_US)
@@ -146,4 +146,4 @@ def plain(name: str, value):
 
 @pytest.mark.parametrize("purpose", ["marketing", "care"])
 def test_nobody_is_a_table_too(purpose):
-    assert population.see([], SERVING, CALLER, purpose, NOW_US).frame.height == 0
+    assert population.see([], SERVING, CALLER, purpose, NOW_US, None).frame.height == 0
