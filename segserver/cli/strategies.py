@@ -142,8 +142,9 @@ def _state(strategy: Strategy) -> str:
 
 def _process(strategy: Strategy) -> str:
     """What is to know of the plugin host process."""
-    walls = " and ".join(["resource limits", *strategy.process_walls])
-    found = f"its plugin host process is {strategy.process_state}, behind {walls}"
+    found = f"its plugin host process is {strategy.process_state}"
+    if strategy.process_walls:
+        found += f", behind {' and '.join(strategy.process_walls)}"
     if not strategy.process_failure_count:
         return found
     return (

@@ -1,14 +1,14 @@
 """What keeps a plugin host process in. The child puts the walls up before it loads anything of a plugin.
 
-Resource limits (setrlimit) hold everywhere. On Linux there are three more, each where the kernel has it:
+Resource limits (setrlimit) hold everywhere. On Linux there are two more, each where the kernel has it:
 
 * *landlock* (Linux 5.13): no file but the interpreter's and the plugins' can be read, none written; from 5.19
   on none linked elsewhere, from 6.7 on no TCP, from 6.12 on no signal to a process outside. With it, the
   files below ``/proc`` of other processes can't be read either.
 * *seccomp*: no new process, no other program, no socket, no look into another process. Threads stay.
-* *parent*: the process ends when the thread of the server that started it does.
 
-None of them needs privileges, and none can be taken down again by the process or its threads.
+None of them needs privileges, and none can be taken down again by the process or its threads. There, too, the
+process ends when the thread of the server that started it does.
 """
 
 from __future__ import annotations
@@ -63,9 +63,8 @@ def enclose(readable: Iterable[str]) -> list[str]:
     no other file can. Call it while the process has one thread: a wall is one thread's and its children's."""
     if sys.platform != "linux":
         return []
-    found = []
-    if _libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) == 0:
-        found.append("parent")
+    found: list[str] = []
+    _libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if _libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         return found
     if _landlock(readable):
