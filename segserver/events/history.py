@@ -12,13 +12,14 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from operator import itemgetter
+from operator import itemgetter, sub
 from typing import Any
 
 import msgspec
 
 from segserver.errors import IntegrityError
 from segserver.events.columns import Coded, Codes, Column, Numbers, packed, raw, unraw
+from segserver.model import INT64_MAX
 
 FORMAT = 1
 """Of an encoded chunk and head; another one is refused."""
@@ -166,8 +167,9 @@ def _piece(chunk: Chunk, start: int, end: int) -> Chunk:
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True):
-    """What is in a chunk: its first and last event's time and number, how many there are, and the partial
-    results of aggregates over all of it, by the digests of what they are (:mod:`segserver.events.measures`).
+    """What is in a chunk: its first and last event's time and number, how many there are, the longest time
+    from one to the next, and the partial results of aggregates over all of it, by the digests of what they
+    are (:mod:`segserver.events.measures`).
     """
 
     first_us: int
@@ -175,13 +177,15 @@ class Head(msgspec.Struct, array_like=True, frozen=True):
     last_us: int
     last_number: int
     count: int
+    widest_us: int
     partials: dict[bytes, Any] = {}
 
     @classmethod
     def of(cls, chunk: Chunk, partials: Mapping[bytes, Any] | None = None) -> Head:
         """The head of a chunk that is not empty."""
         times, numbers = chunk.times, chunk.numbers
-        return cls(times[0], numbers[0], times[-1], numbers[-1], len(chunk), dict(partials or {}))
+        widest = max(map(sub, times[1:], times), default=0)
+        return cls(times[0], numbers[0], times[-1], numbers[-1], len(chunk), widest, dict(partials or {}))
 
     def encode(self) -> bytes:
         """The head as bytes."""
@@ -252,11 +256,22 @@ def _same(chunk: Chunk) -> Chunk:
 class Piece:
     """A part of a history, or several that overlap, opened once and when needed."""
 
-    __slots__ = ("_chunk", "_fresh", "_index", "_last", "_parts", "cache", "first_us", "last_us", "partials")
+    __slots__ = (
+        "_chunk",
+        "_fresh",
+        "_index",
+        "_last",
+        "_parts",
+        "cache",
+        "first_us",
+        "last_us",
+        "partials",
+        "widest_us",
+    )
 
     def __init__(self, index: int, part: Part, fresh: dict[int, Head]) -> None:
         head = part.head
-        self.first_us, self.last_us = head.first_us, head.last_us
+        self.first_us, self.last_us, self.widest_us = head.first_us, head.last_us, head.widest_us
         self._last = (head.last_us, head.last_number)
         self.partials = head.partials
         self.cache: dict[Any, Any] = {}
@@ -275,6 +290,7 @@ class Piece:
         self._last = max(self._last, (part.head.last_us, part.head.last_number))
         self.last_us = self._last[0]
         self.partials = {}
+        self.widest_us = INT64_MAX
 
     def chunk(self) -> Chunk:
         """The events."""

@@ -122,7 +122,7 @@ class Measure(ABC):
     def next_after(self, history: History, after: int) -> int | None:
         """The time of the first event later than ``after`` that counts."""
         for piece in history.between(after, INT64_MAX):
-            if after < piece.first_us and self._is_empty(piece.partials.get(self.digest, MISSING)):
+            if self.none_in(piece):
                 continue
             opened = open_piece(piece)
             times = opened.chunk.times
@@ -135,7 +135,7 @@ class Measure(ABC):
     def last_until(self, history: History, after: int, until: int) -> int | None:
         """The time of the last event with ``after < time <= until`` that counts."""
         for piece in reversed(history.between(after, until)):
-            if piece.last_us <= until and self._is_empty(piece.partials.get(self.digest, MISSING)):
+            if self.none_in(piece):
                 continue
             opened = open_piece(piece)
             times, mask = opened.chunk.times, self.mask(opened)
@@ -144,6 +144,10 @@ class Measure(ABC):
             if found >= 0:
                 return times[found] if times[found] > after else None
         return None
+
+    def none_in(self, piece: Piece) -> bool:
+        """Whether the head says that none of a piece's events counts."""
+        return self._is_empty(piece.partials.get(self.digest, MISSING))
 
     def summary(self, opened: Opened) -> Any:
         """The partial result over a whole chunk, or :data:`MISSING` when a head can't keep it."""

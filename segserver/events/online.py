@@ -90,39 +90,45 @@ class Moment:
 
     def _session(self, event: str, gap: int) -> tuple[int, int]:
         """From the first event of the current session on; nothing when there is none."""
-        first = None
-        for time in _times_back(self._history(event), self._floor(event), self.now):
-            if (self.now if first is None else first) - time >= gap:
-                break
-            first = time
-        return self.now if first is None else first - 1, self.now
+        floor, later = self._floor(event), self.now
+        first = self.now + 1
+        for piece in reversed(self._history(event).between(floor, self.now)):
+            whole = floor < piece.first_us and piece.last_us <= self.now
+            if whole and piece.widest_us < gap and later - piece.last_us < gap:
+                first = later = piece.first_us
+                continue
+            times = piece.chunk().times
+            for index in range(bisect_right(times, self.now) - 1, bisect_right(times, floor) - 1, -1):
+                if later - times[index] >= gap:
+                    return first - 1, self.now
+                first = later = times[index]
+        return first - 1, self.now
 
     def _sequence(self, measure: Measure, follow: Follow, after: int, until: int) -> bool:
-        starts = self._listed(measure, after, until)
-        ends = self._listed(follow.measure, after, until)
+        """Looks from the latest events back, so that what happens often is found at once."""
         same = measure.event == follow.measure.event
-        index = 0
-        latest: tuple[int, int] | None = None
-        for end in ends:
-            while index < len(starts) and (starts[index] < end if same else starts[index][0] <= end[0]):
-                latest = starts[index]
-                index += 1
-            if latest is not None and end[0] - latest[0] <= follow.within:
+        starts = self._backwards(measure, after, until)
+        start = next(starts, None)
+        for end in self._backwards(follow.measure, after, until):
+            while start is not None and (start >= end if same else start[0] > end[0]):
+                start = next(starts, None)
+            if start is None:
+                return False
+            if end[0] - start[0] <= follow.within:
                 return True
         return False
 
-    def _listed(self, measure: Measure, after: int, until: int) -> list[tuple[int, int]]:
-        """The times and numbers of the events that count."""
-        found: list[tuple[int, int]] = []
+    def _backwards(self, measure: Measure, after: int, until: int) -> Iterator[tuple[int, int]]:
+        """The times and numbers of the events that count, the latest first."""
         since = max(after, self._floor(measure.event))
-        for piece in self._history(measure.event).between(since, until):
+        for piece in reversed(self._history(measure.event).between(since, until)):
+            if measure.none_in(piece):
+                continue
             opened = open_piece(piece)
-            chunk, mask = opened.chunk, measure.mask(opened)
-            start, end = bisect_right(chunk.times, since), bisect_right(chunk.times, until)
-            found += [
-                (chunk.times[i], chunk.numbers[i]) for i in range(start, end) if mask is None or mask[i]
-            ]
-        return found
+            times, numbers, mask = opened.chunk.times, opened.chunk.numbers, measure.mask(opened)
+            first, index = bisect_right(times, since), bisect_right(times, until)
+            while (index := index - 1 if mask is None else mask.rfind(1, first, index)) >= first:
+                yield times[index], numbers[index]
 
     def next_change(self, plan: Plan) -> int | None:
         """The earliest time after now at which the value can change without a new event, but for what
@@ -191,17 +197,10 @@ def _first_after(history: History, after: int) -> int | None:
 
 def _last_until(history: History, after: int, until: int) -> int | None:
     """The time of the last event with ``after < time <= until``."""
-    return next(_times_back(history, after, until), None)
-
-
-def _times_back(history: History, after: int, until: int) -> Iterator[int]:
-    """The times with ``after < time <= until``, the latest first."""
     for piece in reversed(history.between(after, until)):
         if piece.last_us <= until:
-            yield piece.last_us
+            return piece.last_us
         times = piece.chunk().times
-        end = bisect_right(times, until) - (piece.last_us <= until)
-        for index in range(end - 1, -1, -1):
-            if times[index] <= after:
-                return
-            yield times[index]
+        index = bisect_right(times, until) - 1
+        return times[index] if times[index] > after else None
+    return None
