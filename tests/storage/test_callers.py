@@ -1,9 +1,11 @@
 """Callers, their keys and their certificates, in each store."""
 
 import pytest
+from sqlite_utils.migrations import Migrations
 
 from segserver.errors import Conflict, FailedPrecondition, NotFound
 from segserver.storage import callers
+from segserver.storage.sqlite import Database, schema
 
 
 def add(connection, name, **more):
@@ -85,3 +87,19 @@ def test_a_certificate_is_one_caller_s(connection):
         ("shop", "dns:b.example"),
         ("till", "spiffe://example/till"),
     ]
+
+
+def test_keys_from_before_there_could_be_two_are_kept(tmp_path):
+    before = Migrations("segserver.callers")
+    before(name="m001_create")(schema.create_callers)
+    old = Database(tmp_path / "x.db", [before]).connect()
+    old.execute("INSERT INTO callers VALUES ('shop', ?, 'writer', '*', 1, 9, NULL)", [b"1"])
+    old.execute("INSERT INTO callers VALUES ('gone', ?, 'writer', '*', 1, NULL, 5)", [b"2"])
+    old.close()
+    now = Database(tmp_path / "x.db", schema.MIGRATIONS).connect()
+    shop = callers.CallerRow("shop", "writer", "*", 1, None)
+    assert callers.find(now, b"1") == (shop, 9)
+    assert [row.revoked_us for row in callers.listing(now)] == [5, None]
+    put_key(now, "shop", b"3", former_until_us=7)
+    assert callers.find(now, b"1") == (shop, 7)
+    now.close()
