@@ -92,7 +92,7 @@ class Histories:
         if row.body is None:
             raise IntegrityError("a part of a subject's events is missing", reason="EVENTS_UNREADABLE")
         chunk = decode(self._vault.open_events(subject, row.stream, row.part, row.body))
-        return Part(Head.of(chunk), lambda: chunk)
+        return Part(Head.of(chunk), lambda: chunk, closed=False)
 
     def _chunk(self, connection: Connection, subject: Subject, stream: bytes, part: int) -> Chunk:
         sealed = self._parts.body(connection, subject.subject_key, stream, part)

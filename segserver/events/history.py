@@ -208,21 +208,21 @@ _HEADS = msgspec.msgpack.Decoder(tuple[int, Head])
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A chunk's head, and how to read the chunk."""
+    """A chunk's head, and how to read the chunk. What is learned of a chunk that is not ``closed``, because
+    more events are still to come to it, is not worth keeping."""
 
     head: Head
     open: Callable[[], Chunk]
+    closed: bool = True
 
 
 class History:
     """One subject's events of one name, as parts in any order.
 
-    Parts that overlap are read together. After an evaluation ``fresh`` holds, by the positions of the parts
-    given, the heads that gained a partial result, for a store to keep in place of the old ones.
+    Parts that overlap are read together. A history serves one thread at a time.
     """
 
     def __init__(self, parts: Sequence[Part] = ()) -> None:
-        self.fresh: dict[int, Head] = {}
         order = sorted(
             (index for index, part in enumerate(parts) if part.head.count),
             key=lambda index: (parts[index].head.first_us, parts[index].head.first_number),
@@ -233,7 +233,7 @@ class History:
             if self.pieces and self.pieces[-1].overlaps(part.head):
                 self.pieces[-1].join(part)
             else:
-                self.pieces.append(Piece(index, part, self.fresh))
+                self.pieces.append(Piece(index, part))
         self.firsts = [piece.first_us for piece in self.pieces]
         self.lasts = [piece.last_us for piece in self.pieces]
 
@@ -241,6 +241,12 @@ class History:
     def of(cls, *chunks: Chunk) -> History:
         """The history of chunks that are in memory."""
         return cls([Part(Head.of(chunk), partial(_same, chunk)) for chunk in chunks if len(chunk)])
+
+    @property
+    def fresh(self) -> dict[int, Head]:
+        """The heads of closed parts that gained partial results in evaluations, by the positions of the parts
+        given: for a store to keep in place of the old ones."""
+        return {piece.index: piece.head() for piece in self.pieces if piece.learned}
 
     def between(self, after: int, until: int) -> list[Piece]:
         """The pieces that may hold events with ``after < time <= until``, in order."""
@@ -254,30 +260,33 @@ def _same(chunk: Chunk) -> Chunk:
 
 
 class Piece:
-    """A part of a history, or several that overlap, opened once and when needed."""
+    """A part of a history, or several that overlap, opened once and when needed.
+
+    ``index`` is the place of the part, and ``partials`` are those of its head, with what is learned.
+    """
 
     __slots__ = (
         "_chunk",
-        "_fresh",
-        "_index",
         "_last",
         "_parts",
         "cache",
         "first_us",
+        "index",
         "last_us",
+        "learned",
         "partials",
         "widest_us",
     )
 
-    def __init__(self, index: int, part: Part, fresh: dict[int, Head]) -> None:
+    def __init__(self, index: int, part: Part) -> None:
         head = part.head
+        self.index = index
         self.first_us, self.last_us, self.widest_us = head.first_us, head.last_us, head.widest_us
-        self._last = (head.last_us, head.last_number)
         self.partials = head.partials
+        self.learned = False
         self.cache: dict[Any, Any] = {}
-        self._index = index
+        self._last = (head.last_us, head.last_number)
         self._parts = [part]
-        self._fresh = fresh
         self._chunk: Chunk | None = None
 
     def overlaps(self, head: Head) -> bool:
@@ -299,12 +308,16 @@ class Piece:
         return self._chunk
 
     def learn(self, digest: bytes, partial: Any) -> None:
-        """Keeps a partial result over all events of the piece, and offers the new head."""
-        if self.partials is self._parts[0].head.partials:
+        """Takes a partial result over all events of a closed part to its others."""
+        if len(self._parts) > 1 or not self._parts[0].closed:
+            return
+        if not self.learned:
             self.partials = dict(self.partials)
+            self.learned = True
         while len(self.partials) >= PARTIALS_MAX:
             del self.partials[next(iter(self.partials))]
         self.partials[digest] = partial
-        if len(self._parts) == 1:
-            head = self._parts[0].head
-            self._fresh[self._index] = msgspec.structs.replace(head, partials=self.partials)
+
+    def head(self) -> Head:
+        """The part's head with what was learned."""
+        return msgspec.structs.replace(self._parts[0].head, partials=self.partials)

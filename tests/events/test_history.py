@@ -133,6 +133,18 @@ def test_heads_that_lack_a_partial_are_offered_anew() -> None:
     assert again == []
 
 
+def test_of_parts_that_are_open_or_overlap_nothing_is_kept() -> None:
+    program = program_of(total=(("sum", "all"), {"of": "units"}))
+    whole, late = orders(12), Chunk.of([(1, 99, {"units": 5})])
+    for parts in (
+        [Part(Head.of(whole), lambda: whole, closed=False)],
+        [Part(Head.of(whole), lambda: whole), Part(Head.of(late), lambda: late)],
+    ):
+        history = History(parts)
+        assert program.evaluate(["total"], {"order": history}, 10**12) == {"total": 66 + 5 * (len(parts) - 1)}
+        assert history.fresh == {}
+
+
 def test_a_head_forgets_its_oldest_partials() -> None:
     head = Head.of(orders(2), {bytes([index % 256, index // 256]): 0 for index in range(PARTIALS_MAX)})
     history = History([Part(head, lambda: orders(2))])
