@@ -180,7 +180,9 @@ def fastest(rounds: int, *calls: Callable[[], object]) -> list[float]:
 
 def evaluate(program: ComputedProgram, parts: list[tuple[bytes, bytes]]) -> Mapping[str, Any]:
     """All attributes from what a store gives: encoded heads and chunks."""
-    opened = [Part(Head.decode(head), partial(decode, blob)) for head, blob in parts]
+    opened = [Part(Head.decode(head), partial(decode, blob)) for head, blob in parts[:-1]]
+    head, blob = parts[-1]
+    opened.append(Part(Head.decode(head), partial(decode, blob), closed=False))
     return program.evaluate(program.types, {"sale": History(opened)}, from_datetime(NOW))
 
 
