@@ -137,6 +137,8 @@ class AuditServicer:
 
 def _filter(message: pb.EntryFilter) -> Filter:
     known = set(Kind)
+    if len(message.kinds) > len(known):
+        raise InvalidInput.of("filter.kinds", f"use each of {', '.join(Kind)} once", reason="KIND_UNKNOWN")
     for kind in message.kinds:
         if kind not in known:
             raise InvalidInput.of("filter.kinds", f"use some of {', '.join(Kind)}", reason="KIND_UNKNOWN")

@@ -119,6 +119,9 @@ class ProfileServicer:
         )
 
     def _change(self, message: pb.ProfileChange, field: str) -> Change:
+        most = self._limits.request_attributes_max
+        if len(message.removed) > most:
+            raise convert.too_long(f"{field}.removed", "request_attributes_max", most)
         return Change(
             subject=convert.subject_id(message.subject, self._limits, f"{field}.subject"),
             attributes=convert.attributes(message.attributes, self._limits, f"{field}.attributes"),

@@ -11,6 +11,7 @@ from google.rpc.status_pb2 import Status
 from servers import open_engine, running
 
 from segserver.audit.entry import Kind
+from segserver.client.audit_calls import EntryFilter
 from segserver.engine import turns
 from segserver.engine.callers import CallerDesk
 from segserver.errors import DeadlineExceeded, InvalidInput, LimitExceeded, SegserverError, Unauthenticated
@@ -66,6 +67,23 @@ async def test_a_request_that_is_too_large_names_the_setting(tmp_path, documents
         assert refused.value.metadata == {"limit": "message_bytes_max", "value": "4096"}
         with pytest.raises(LimitExceeded, match="larger than max"):
             await client.evaluate("a" * 10_000, "analytics")
+
+
+async def test_no_list_of_a_request_is_endless(tmp_path, documents):
+    async with running(open_engine(tmp_path, documents)) as server:
+        client = server.client()
+        with pytest.raises(InvalidInput, match=r"change\.removed.*limits\.request_attributes_max"):
+            await client.upsert_profile("alice", {}, removed=["age"] * 257)
+        with pytest.raises(InvalidInput, match=r"subjects.*limits\.batch_subjects_max"):
+            await client.evaluate_batch(["alice"] * 1_001, "analytics")
+        with pytest.raises(InvalidInput, match=r"segments.*limits\.request_segments_max"):
+            await client.evaluate("alice", "analytics", ["people/adults"] * 1_001)
+        with pytest.raises(InvalidInput, match=r"nicknames.*limits\.list_items_max"):
+            await client.upsert_profile("alice", {"nicknames": ["al"] * 1_001})
+        with pytest.raises(InvalidInput, match=r"nicknames.*limits\.string_bytes_max"):
+            await client.upsert_profile("alice", {"nicknames": ["a" * 65_537]})
+        with pytest.raises(InvalidInput, match=r"filter\.kinds"):
+            await anext(client.audit_entries(EntryFilter(kinds=["evaluation"] * 1_000)))
 
 
 async def test_a_compressed_request_is_not_unpacked(tmp_path, documents):
