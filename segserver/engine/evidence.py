@@ -21,7 +21,7 @@ commas.
 """
 SCHEMA = pl.Schema(dict.fromkeys(COLUMNS, pl.String()))
 
-_NAME = re.compile(r"[0-9a-f-]{36}")
+_NAME = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MILLISECOND_BITS = 80
 """A UUID of version 7 begins with the milliseconds since the epoch; so many bits follow."""
 
@@ -68,10 +68,15 @@ class Evidence:
             return False
 
     def drop(self, before_us: int) -> int:
-        """Removes the files of pages that were evaluated before a time; how many."""
+        """Removes the files of pages that were evaluated before a time, and what a crash left of one; how
+        many. Other files stay.
+        """
         dropped = 0
-        for path in self._folder.glob("*.parquet"):
-            milliseconds = int(path.stem.replace("-", ""), 16) >> _MILLISECOND_BITS
+        for path in self._folder.glob("*.parquet*"):
+            name = path.name.partition(".")[0]
+            if not _NAME.fullmatch(name):
+                continue
+            milliseconds = int(name.replace("-", ""), 16) >> _MILLISECOND_BITS
             if (milliseconds + 1) * 1000 <= before_us:
                 path.unlink(missing_ok=True)
                 dropped += 1

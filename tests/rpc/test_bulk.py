@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 
 import polars as pl
 import pytest
@@ -248,6 +249,24 @@ async def test_nothing_leaves_when_the_evidence_can_not_be_written(server):
     with pytest.raises(Unavailable, match="evidence"):
         await everybody(server.client(), "analytics")
     assert len(server.entries()) == before
+
+
+async def test_a_prune_drops_the_evidence_beside_what_it_drops(server):
+    client = server.client()
+    await everybody(client, "analytics")
+    folder = server.engine.config.evidence_path
+    (folder / "notes.parquet").write_text("an officer's own")
+    old = {path.name for path in folder.iterdir()} - {"notes.parquet"}
+    server.clock.time += dt.timedelta(days=60)
+    (part, *_) = await everybody(client, "analytics")
+    await client.prune_audit(server.clock.time - dt.timedelta(days=31))
+    left = {path.name for path in folder.iterdir()}
+    assert len(old) == 3
+    assert not old & left
+    assert len(left) == 4
+    token = pl.read_parquet(next(folder.glob("0*")))["subject"][0]
+    assert [record async for record in client.audit_results(audit_token=token)]
+    assert part.evaluations
 
 
 async def test_a_withdrawal_holds_for_the_pages_that_are_not_read_yet(server):
