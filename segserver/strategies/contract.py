@@ -25,8 +25,8 @@ _Noun = TypeVar("_Noun")
 VERSION_CHARACTERS_MAX = 64
 """Every audit entry repeats the versions."""
 
-RESERVED_NAMES = RESERVED | {"timestamp", "duration", "now", "segments"}
-"""What a rule reads as something else: CEL's reserved words and types, ``now``, ``segments``."""
+RESERVED_NAMES = RESERVED | {"timestamp", "duration", "now", "segments", "lists"}
+"""What a rule reads as something else: CEL's reserved words and types, ``now``, ``segments``, ``lists``."""
 
 
 @dataclass(frozen=True, slots=True)

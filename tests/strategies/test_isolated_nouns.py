@@ -15,6 +15,7 @@ from segserver.model import TYPE_NAMES, check_value
 from segserver.rules.values import from_rule
 from segserver.strategies.api import Trait
 from segserver.strategies.isolation import messages, nouns
+from segserver.strategies.isolation.isolation import IsolatedStrategy
 from segserver.strategies.isolation.traits import FAILED, IsolatedTrait, RemoteCode
 
 LEAVES = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text() | st.binary()
@@ -33,8 +34,37 @@ def test_bytes_are_a_reply_or_no_reply(thing):
         msgspec.msgpack.encode(thing),
         msgspec.msgpack.encode({"type": "Answered", "answers": thing}),
     ):
-        with contextlib.suppress(msgspec.MsgspecError):
+        with contextlib.suppress(ValueError):
             messages.reply(payload)
+
+
+PREFIX = messages.encode(messages.Answered([messages.Answers([], {})]))[:-4]
+
+
+@pytest.mark.parametrize(
+    "most", [b"\x91\x92\x91" + b"\x91" * 100_000, b"\x91\x92\x91\xa2\xff\xfe\x80", b"\xdd" + b"\xff" * 4]
+)
+def test_bytes_made_to_break_the_reader_are_no_reply(most):
+    with pytest.raises(ValueError):  # noqa: PT011  whatever it says, it is the same failure to the reader
+        messages.reply(PREFIX + most)
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_reply_or_no_reply(more):
+    for payload in (more, PREFIX + more):
+        with contextlib.suppress(ValueError):
+            messages.reply(payload)
+
+
+@pytest.mark.parametrize(
+    "settings", [b"[]", b"\xff", b'{"a":' + b"[" * 40 + b"]" * 40 + b"}", b'{"a":' + b"[" * 9_999]
+)
+def test_settings_are_a_plain_object_or_a_problem(settings):
+    reply = messages.Resolved(settings, [], [], [], [])
+    supervisor = SimpleNamespace(ask=lambda request: reply)
+    strategy = IsolatedStrategy(name="s", version="1", supervisor=supervisor, takes_defaults=True)
+    with pytest.raises(InvalidInput, match="its settings are no JSON object"):
+        strategy.resolve({})
 
 
 @given(FIELDS_OF_ANYTHING)

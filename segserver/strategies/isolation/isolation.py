@@ -23,6 +23,7 @@ from segserver.strategies.isolation.traits import RemoteCode
 
 SERVER = "segserver"
 EVERYTHING = "*"
+SETTINGS_DEPTH_MAX = 32
 VIOLATIONS_MAX, REASON_MAX = 50, 1_000
 """So many violations are listed of what an isolated plugin says, and so many characters of each."""
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -57,7 +58,7 @@ class IsolatedStrategy(Strategy):
         try:
             resolved = ResolvedStrategy(
                 self,
-                _Decided.model_validate(msgspec.json.decode(reply.settings, type=dict[str, Any])),
+                _decided(reply.settings),
                 events=nouns.events(reply),
                 computed=nouns.computed(reply),
                 traits=nouns.traits(reply, lambda trait: self._code(given, trait)),
@@ -65,7 +66,7 @@ class IsolatedStrategy(Strategy):
             )
         except InvalidInput as error:
             raise contract.invalid(self, [("", error.message)]) from None
-        except msgspec.MsgspecError:
+        except (ValueError, RecursionError):
             raise contract.invalid(self, [("", "its settings are no JSON object")]) from None
         return contract.checked(resolved)
 
@@ -156,6 +157,21 @@ class Isolation:
 
     def _tell(self, distribution: str, reason: str) -> None:
         self.opened(distribution, reason)
+
+
+def _decided(settings: bytes) -> _Decided:
+    """Resolved settings of JSON. Raises :class:`ValueError`, :class:`RecursionError`."""
+    found = msgspec.json.decode(settings, type=dict[str, Any])
+    _check_depth(found, SETTINGS_DEPTH_MAX)
+    return _Decided.model_validate(found)
+
+
+def _check_depth(value: object, most: int) -> None:
+    if most == 0:
+        raise ValueError("nested too deeply")
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for one in inner:
+        _check_depth(one, most - 1)
 
 
 def normalized(distribution: str) -> str:

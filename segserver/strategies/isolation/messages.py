@@ -163,5 +163,8 @@ def request(payload: bytes) -> Request:
 
 
 def reply(payload: bytes) -> Reply:
-    """The reply in these bytes. Raises :class:`msgspec.MsgspecError`."""
-    return _REPLIES.decode(payload)
+    """The reply in these bytes. Raises :class:`ValueError`."""
+    try:
+        return _REPLIES.decode(payload)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None

@@ -16,8 +16,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 
-import msgspec
-
 from segserver.strategies.isolation import messages
 from segserver.strategies.isolation.breaker import Breaker, State
 from segserver.strategies.isolation.process import HostProcess, NoAnswerError
@@ -102,6 +100,8 @@ class Supervisor:
         self._breaker = Breaker(rules.failures_max, rules.pause_s_max)
         self._process: HostProcess | None = None
         self._declared: messages.Loaded | None = None
+        self._said = b""
+        """The same as it came: what a later start says is compared with it, and not read."""
         self._warm: OrderedDict[messages.Code, None] = OrderedDict()
         self._accepting = False
         self._closed = False
@@ -269,15 +269,17 @@ class Supervisor:
             raise NoAnswerError("can't be started") from None
         with self._lock:
             self._stats = replace(self._stats, starts=self._stats.starts + 1)
-        declared = self._ask(self._setup, until_s)
-        if not isinstance(declared, messages.Loaded):
-            raise NoAnswerError("broke the protocol")
-        if self._declared is None:
-            self._declared = declared
-        elif declared.plugins != self._declared.plugins:
+        said = self._process.ask(self._setup, until_s, messages.DECLARATION_BYTES_MAX)
+        if not self._said:
+            declared = _decoded(said)
+            if not isinstance(declared, messages.Loaded):
+                raise NoAnswerError("broke the protocol")
+            self._declared, self._said = declared, said
+            with self._lock:
+                self._stats = replace(self._stats, walls=tuple(declared.walls))
+        elif said != self._said:
             raise NoAnswerError("has other plugins than when the server started; start the server again")
         with self._lock:
-            self._stats = replace(self._stats, walls=tuple(declared.walls))
             warm = list(self._warm)
         if warm:
             self._ask(messages.encode(messages.Warm(warm)), until_s)
@@ -334,7 +336,7 @@ class Supervisor:
 def _decoded(payload: bytes) -> messages.Reply:
     try:
         return messages.reply(payload)
-    except msgspec.MsgspecError:
+    except ValueError:
         raise NoAnswerError("broke the protocol") from None
 
 
