@@ -343,6 +343,20 @@ def test_one_that_fails_again_and_again_is_left_alone_and_told_of(tmp_path):
         assert found["fine"].state in ("running", "idle")
 
 
+def test_an_example_that_hangs_does_not_keep_the_process_from_starting_again(tmp_path):
+    source = with_code("late", "return text").replace(
+        "def function(text):", "def function(text):\n    while text == 'example': pass"
+    )
+    distribution(tmp_path, "late", source)
+    with isolated(tmp_path, start_s_max=5.0) as installed:
+        host = Host()
+        step = code(installed, host, "late.t")
+        host.warm_up(["late.t"])
+        assert host.failures["late.t"].last == "did not answer in time"
+        assert step.scalar("x") == "x"
+        assert stats(installed).starts == 2
+
+
 def test_a_plugin_that_changed_meanwhile_is_not_run(tmp_path):
     module = distribution(tmp_path, "hostile", hostile.source("ends"))
     with isolated(tmp_path) as installed:

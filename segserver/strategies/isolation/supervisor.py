@@ -103,6 +103,8 @@ class Supervisor:
         self._said = b""
         """The same as it came: what a later start says is compared with it, and not read."""
         self._warm: OrderedDict[messages.Code, None] = OrderedDict()
+        self._needed = False
+        """Whether a catalog has used its code."""
         self._accepting = False
         self._closed = False
         self._used_s = 0.0
@@ -123,14 +125,17 @@ class Supervisor:
     def ask(self, request: messages.Resolve | messages.Warm) -> messages.Reply:
         """The reply, for a thread without an event loop; the process is started for it. Raises
         :class:`NoAnswerError`."""
-        if isinstance(request, messages.Warm):
-            with self._lock:
-                for code in request.codes:
-                    self._warm[code] = None
-                    self._warm.move_to_end(code)
-                while len(self._warm) > WARM_MAX:
-                    self._warm.popitem(last=False)
-        return self._patient(messages.encode(request)).result()
+        if not isinstance(request, messages.Warm):
+            return self._patient(messages.encode(request)).result()
+        self._needed = True
+        reply = self._patient(messages.encode(request)).result()
+        with self._lock:  # only what went well once is done again at a later start
+            for code in request.codes:
+                self._warm[code] = None
+                self._warm.move_to_end(code)
+            while len(self._warm) > WARM_MAX:
+                self._warm.popitem(last=False)
+        return reply
 
     def call(self, asked: Sequence[messages.Asked], *, patient: bool = False) -> Future[messages.Reply]:
         """``Answered`` with as many values as inputs, or :class:`NoAnswerError`.
@@ -161,8 +166,9 @@ class Supervisor:
         """Ends the process; whoever waits gets no answer."""
         with self._lock:
             self._closed, self._accepting = True, False
-            if self._process is not None:
-                self._process.kill()
+            process = self._process
+            if process is not None:
+                process.kill()
         self._jobs.put(None)
         self._thread.join()
 
@@ -180,7 +186,7 @@ class Supervisor:
             return self._breaker.state.value
         if self._accepting:
             return "running"
-        return "starting" if self._warm else "idle"
+        return "starting" if self._needed else "idle"
 
     # What follows runs in the supervisor's own thread.
 
@@ -202,7 +208,7 @@ class Supervisor:
 
     def _pause_s(self) -> float:
         """How long to wait for a question before looking after the process."""
-        if self._process is not None or not self._warm:
+        if self._process is not None or not self._needed:
             return LOOK_S
         if self._breaker.state is State.OPEN:
             return max(0.0, min(LOOK_S, self._breaker.retry_at_s - time.monotonic()))
@@ -213,11 +219,11 @@ class Supervisor:
         now_s = time.monotonic()
         try:
             if self._process is None:
-                if self._warm and self._breaker.permits(now_s):
+                if self._needed and self._breaker.permits(now_s):
                     self._start(now_s)
             elif self._process.ended:
                 raise self._process.silence()
-            elif not self._warm and now_s - self._used_s > IDLE_S:
+            elif not self._needed and now_s - self._used_s > IDLE_S:
                 self._end()
         except NoAnswerError as error:
             self._failed(error)
