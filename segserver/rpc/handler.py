@@ -95,7 +95,6 @@ def _guarded(
             load.enter(size_bytes)
         except SegserverError as error:
             await _refuse(context, error)
-        began_s = time.monotonic()
         try:
             known = await guard.recognize(context)
             caller = known.caller
@@ -107,11 +106,7 @@ def _guarded(
                 reply = await in_turn(request, caller, context)
             else:
                 load.check_pace(context.time_remaining(), pace)
-                reply = await serve(_parsed(parse, request), caller)
-                pace.learn(time.monotonic() - began_s)
-        except asyncio.CancelledError:
-            pace.learn_late(time.monotonic() - began_s)
-            raise
+                reply = await _timed(serve(_parsed(parse, request), caller), pace)
         except Exception as error:
             await _failed(error, name, caller, guard, context)
         else:
@@ -133,19 +128,23 @@ def _in_turn(
         load.large_calls += 1
         try:
             async with load.turns:
-                began_s = time.monotonic()
                 check_deadline(context.time_remaining())
-                try:
-                    reply = await serve(_parsed(parse, request), caller)
-                except asyncio.CancelledError:
-                    pace.learn_late(time.monotonic() - began_s)
-                    raise
-                pace.learn(time.monotonic() - began_s)
-                return reply
+                return await _timed(serve(_parsed(parse, request), caller), pace)
         finally:
             load.large_calls -= 1
 
     return serve_in_turn
+
+
+async def _timed(answer: Awaitable[Any], pace: Pace) -> Any:
+    began_s = time.monotonic()
+    try:
+        reply = await answer
+    except asyncio.CancelledError:
+        pace.learn_late(time.monotonic() - began_s)
+        raise
+    pace.learn(time.monotonic() - began_s)
+    return reply
 
 
 def _guarded_stream(

@@ -49,7 +49,7 @@ class Denials:
         try:
             await self._record([Denial(*key, times=1)])
         except BaseException:
-            self._repeated[key] += 1
+            self._repeated[key] = self._repeated.get(key, 0) + 1
             raise
 
     async def flush(self) -> None:

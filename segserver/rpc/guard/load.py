@@ -20,6 +20,8 @@ CROWD_CALLS = 8
 MARGIN = 2.0
 """A call is begun when its deadline leaves so many times what such calls take of late: their 99th percentile.
 """
+FADING_S = 1.0
+"""After so long without a call that ended, half of what was learnt is believed."""
 LEARNING = 0.1
 """How much the newest call counts in what calls take of late."""
 
@@ -44,18 +46,27 @@ class Account:
 class Pace:
     """How long the work for one method's calls takes of late, in seconds."""
 
-    __slots__ = ("took_s",)
+    __slots__ = ("_clock", "_learnt_s", "took_s")
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._learnt_s = clock()
         self.took_s = 0.0
 
     def learn(self, took_s: float) -> None:
         """Counts a call that was answered."""
         self.took_s += (took_s - self.took_s) * LEARNING
+        self._learnt_s = self._clock()
 
     def learn_late(self, took_s: float) -> None:
         """Counts a call that was given up by its caller: it would have taken longer still."""
         self.learn(max(took_s, self.took_s))
+
+    def expected_s(self) -> float:
+        """How long the next one takes. What was learnt fades while no call ends, so that refusing them all
+        does not go on for ever.
+        """
+        return self.took_s * float(0.5 ** ((self._clock() - self._learnt_s) / FADING_S))
 
 
 class Load:
@@ -153,15 +164,15 @@ class Load:
         any more costs the others theirs.
         """
         check_deadline(remaining_s)
-        if remaining_s is not None and self.calls > CROWD_CALLS:
-            _check_time(remaining_s, pace.took_s * MARGIN)
+        if remaining_s is not None and remaining_s < pace.took_s * MARGIN and self.calls > CROWD_CALLS:
+            _check_time(remaining_s, pace.expected_s() * MARGIN)
 
     def check_turn(self, remaining_s: float | None, pace: Pace) -> None:
         """The same for a large request, by how many are before it."""
         check_deadline(remaining_s)
         at_once = self._limits.large_calls_max
         if remaining_s is not None and self.large_calls >= at_once:
-            _check_time(remaining_s, pace.took_s * (1.0 + self.large_calls / at_once) * MARGIN)
+            _check_time(remaining_s, pace.expected_s() * (1.0 + self.large_calls / at_once) * MARGIN)
 
     def leave(self, size_bytes: int, account: Account | None) -> None:
         """Counts a call out; ``account`` is that of its caller, once it was counted in there."""

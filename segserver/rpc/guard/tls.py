@@ -11,6 +11,7 @@ from typing import NamedTuple
 import grpc
 import structlog
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from segserver.config import TlsSettings
@@ -106,7 +107,7 @@ def _check(material: Material) -> None:
         key = load_pem_private_key(material.key, password=None)
         if material.client_authorities is not None:
             x509.load_pem_x509_certificates(material.client_authorities)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise _unusable(f"not PEM, or a key with a passphrase ({type(error).__name__})") from None
     form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
     if chain[0].public_key().public_bytes(*form) != key.public_key().public_bytes(*form):

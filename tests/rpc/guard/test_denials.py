@@ -59,6 +59,28 @@ async def test_a_flood_from_everywhere_is_counted_together():
     assert {denial.network for denial in log.taken if denial.times > 1} == {ELSEWHERE}
 
 
+async def test_a_denial_whose_entry_fails_after_the_interval_ended_stays_counted():
+    begun, hold, taken = asyncio.Event(), asyncio.Event(), []
+
+    async def failing(found):
+        begun.set()
+        await hold.wait()
+        if not taken:
+            taken.append("failed")
+            raise Unavailable("the disk is full")
+        taken.extend(found)
+
+    denials = Denials(failing, 60.0)
+    adding = asyncio.ensure_future(denials.add("", "unix:", "/m", "UNAUTHENTICATED"))
+    await begun.wait()
+    await denials.flush()
+    hold.set()
+    with pytest.raises(Unavailable):
+        await adding
+    await denials.stop()
+    assert [denial.times for denial in taken[1:]] == [1]
+
+
 @given(
     st.lists(
         st.one_of(

@@ -93,7 +93,8 @@ def test_a_deadline_that_has_passed_is_told_and_nothing_is_done():
 
 
 def test_under_load_a_call_that_could_not_end_in_time_is_refused_at_once():
-    load, pace = load_with(), Pace()
+    clock = Time()
+    load, pace = load_with(), Pace(clock)
     for _ in range(500):
         pace.learn(1.0)
     load.check_pace(0.5, pace)  # nobody else is there
@@ -105,10 +106,12 @@ def test_under_load_a_call_that_could_not_end_in_time_is_refused_at_once():
     assert refused.value.retry_after_s == pytest.approx(2.0)
     load.check_pace(5.0, pace)
     load.check_pace(None, pace)
+    clock.now = 3.0
+    load.check_pace(0.5, pace)  # nothing has ended since: it is tried again
 
 
 def test_a_large_request_is_refused_when_too_many_are_before_it():
-    load, pace = load_with(large_calls_max=2), Pace()
+    load, pace = load_with(large_calls_max=2), Pace(Time())
     for _ in range(500):
         pace.learn(1.0)
     load.large_calls = 1
