@@ -1,7 +1,8 @@
 """Kills a server under load, again and again, and looks for what it had acknowledged.
 
 A real server process answers several connections and is killed with SIGKILL at a random moment: while it
-starts, answers, signs or indexes. Then it is started again on the same data. Afterwards every acknowledged
+starts, answers, signs or indexes. Then it is started again on the same data. After that, single workers of
+a server of two are killed, while the calls go on. In the end every acknowledged
 evaluation must be in the audit log, every acknowledged write must be in its profile, and the log must verify,
 offline, in a fresh process, with the public key that was handed out at the first start.
 
@@ -13,7 +14,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,7 +28,8 @@ from itertools import count
 from pathlib import Path
 
 from segserver.client import AsyncClient
-from segserver.errors import SegserverError
+from segserver.client.status_calls import WorkerStatus
+from segserver.errors import SegserverError, Unavailable
 from segserver.storage import log as store
 from segserver.storage.sqlite import Database
 
@@ -85,11 +89,11 @@ class Server:
         """The API key of the development caller."""
         return (self.data / "dev.key").read_text()
 
-    def launch(self) -> subprocess.Popen[bytes]:
+    def launch(self, *options: str) -> subprocess.Popen[bytes]:
         """Starts a process; it does not serve yet."""
         self._ready.unlink(missing_ok=True)
         with self._errors.open("wb") as errors:
-            self.process = subprocess.Popen(self._command, stdout=errors, stderr=errors)
+            self.process = subprocess.Popen([*self._command, *options], stdout=errors, stderr=errors)
         return self.process
 
     async def ready(self) -> str:
@@ -170,6 +174,64 @@ async def strike_starting(server: Server, rng: random.Random) -> None:
     server.kill()
 
 
+async def load_on(
+    client: AsyncClient, subject: str, numbers: Iterator[int], tally: Tally, done: asyncio.Event
+) -> None:
+    """Calls one after the other, whatever becomes of the worker that answers. Only a lost connection is
+    forgiven: any other error is a failure.
+    """
+    while not done.is_set():
+        number = next(numbers)
+        try:
+            if number % 4 == 0:
+                await client.upsert_profile(subject, {"orders": number})
+                tally.written[subject] = number
+                tally.writes += 1
+            else:
+                tally.evaluations.add((await client.evaluate(subject, "care")).evaluation_id)
+        except Unavailable:
+            tally.cut_off += 1
+
+
+async def strike_workers(
+    server: Server, kills: int, rng: random.Random, numbers: Iterator[int], tally: Tally
+) -> None:
+    """Kills single workers of a server of two, and waits each time until there are two again."""
+    server.launch("--workers", "2")
+    address, done = await server.ready(), asyncio.Event()
+    clients = [AsyncClient(address, api_key=server.key, retries=0) for _ in range(CONNECTIONS)]
+    operator = AsyncClient(address, api_key=server.key, retries=4)
+    try:
+        tasks = [
+            asyncio.create_task(load_on(client, f"subject-{which}-{place}", numbers, tally, done))
+            for which, client in enumerate(clients)
+            for place in range(CALLS_EACH)
+        ]
+        for _ in range(kills):
+            await asyncio.sleep(rng.uniform(0, LOAD_SECONDS_MAX))
+            victim = rng.choice(await operator.status())
+            os.kill(victim.pid, signal.SIGKILL)
+            until = time.monotonic() + START_SECONDS_MAX
+            while all(worker.pid == victim.pid for worker in await _workers(operator, victim.worker)):
+                if time.monotonic() > until:
+                    raise RuntimeError("a killed worker did not come back")
+                await asyncio.sleep(0.05)
+        done.set()
+        await asyncio.gather(*tasks)
+    finally:
+        for client in (*clients, operator):
+            await client.close()
+    server.stop()
+
+
+async def _workers(operator: AsyncClient, number: int) -> list[WorkerStatus]:
+    """The reports of one worker; none while nobody answers."""
+    try:
+        return [worker for worker in await operator.status() if worker.worker == number]
+    except Unavailable:
+        return []
+
+
 async def unwritten(server: Server, tally: Tally) -> list[str]:
     """The subjects whose profile is older than an acknowledged write."""
     server.launch()
@@ -206,7 +268,7 @@ def verify(data: Path, key_file: Path) -> str:
     return done.stdout.strip()
 
 
-async def run(folder: Path, kills: int, seed: int) -> int:
+async def run(folder: Path, kills: int, seed: int, worker_kills: int = 0) -> int:
     """Kills so many times, prints what was found; returns the number of acknowledged calls that are lost."""
     rng, tally, server = random.Random(seed), Tally(), Server(folder)  # noqa: S311  moments, no secrets
     key_file, numbers = folder / "log.key", count(1)
@@ -219,11 +281,14 @@ async def run(folder: Path, kills: int, seed: int) -> int:
                 await strike(server, key_file, rng, numbers, tally)
             if kill % VERIFY_EVERY == 0:
                 print(f"{kill} kills: {verify(server.data, key_file).splitlines()[0]}", flush=True)
+        if worker_kills:
+            await strike_workers(server, worker_kills, rng, numbers, tally)
         stale = await unwritten(server, tally)
     finally:
         server.kill()
     lost = unlogged(server.data, tally.evaluations)
-    print(f"faults injected: {kills} (SIGKILL; seed {seed}; {time.monotonic() - begin:.0f} s)")
+    print(f"faults injected: {kills + worker_kills} (SIGKILL; seed {seed}; {time.monotonic() - begin:.0f} s)")
+    print(f"of the server: {kills}, of single workers: {worker_kills}")
     print(f"calls acknowledged: {len(tally.evaluations)} evaluations, {tally.writes} writes")
     print(f"calls cut off: {tally.cut_off}")
     print(f"calls lost: {len(lost) + len(stale)}")
@@ -237,10 +302,15 @@ def main() -> int:
         description="Kills a server under load and looks for what it had acknowledged."
     )
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--worker-kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1, help="the moments of the kills follow from it")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="segserver-chaos-") as folder:
-        return 1 if asyncio.run(run(Path(folder), arguments.kills, arguments.seed)) else 0
+        return (
+            1
+            if asyncio.run(run(Path(folder), arguments.kills, arguments.seed, arguments.worker_kills))
+            else 0
+        )
 
 
 if __name__ == "__main__":

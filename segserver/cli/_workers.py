@@ -56,7 +56,10 @@ class Worker:
         self.number = number
         self.process: asyncio.subprocess.Process | None = None
         self.ready = asyncio.Event()
+        self.served = False
+        """Whether any of its processes took calls."""
         self.report: Snapshot | None = None
+        """Its process's last."""
         self.heard_s = 0.0
         """When it last spoke, on the monotonic clock."""
         self.restarts = 0
@@ -147,7 +150,7 @@ class Supervisor:
             code = await self._run_once(worker)
             if self._stopping.is_set():
                 return
-            if not self._workers[0].ready.is_set() and worker.restarts == 0 and worker.report is None:
+            if not self._workers[0].served:
                 self._exit_code = code if code > 0 else 1
                 self._stopping.set()
                 return
@@ -162,7 +165,7 @@ class Supervisor:
     async def _run_once(self, worker: Worker) -> int:
         """One process of a worker, from its start to its end; its exit code."""
         ours, theirs = socket.socketpair()
-        publishes = worker.number == 1 and worker.report is None
+        publishes = worker.number == 1 and not worker.served
         place = Place(worker.number, theirs.fileno(), publishes)
         with theirs:
             worker.process = await asyncio.create_subprocess_exec(
@@ -180,6 +183,7 @@ class Supervisor:
         worker.ready.clear()
         worker.process = None
         await listening
+        worker.report = None
         writer.close()
         return code
 
@@ -193,6 +197,7 @@ class Supervisor:
                 message = FROM_WORKER.decode(text)
                 if isinstance(message, Ready):
                     worker.ready.set()
+                    worker.served = True
                 elif isinstance(message, Report):
                     worker.report = message.snapshot
                 else:

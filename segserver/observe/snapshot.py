@@ -13,7 +13,7 @@ from segserver.observe.counts import Timing
 
 
 class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One number, or one distribution: ``buckets`` count between the bounds of :mod:`segserver.observe.counts`."""
+    """One number, or one distribution: ``buckets`` count between the bounds of ``counts.BOUNDS_S``."""
 
     labels: Mapping[str, str] = {}
     value: float = 0.0

@@ -19,6 +19,10 @@ from segserver.v1 import value_pb2
 
 DEFAULT_ID_TYPE = "customer"
 
+RESULTS_KEPT_MAX = 16_384
+"""So many results are kept as messages, about a kilobyte each. Those of a catalog that serves no more are
+among them until newer ones take their place."""
+
 
 def subject_id(message: value_pb2.SubjectId, limits: Limits, field: str = "subject") -> SubjectId:
     """The subject of a request. Raises :class:`InvalidInput` when there is none or its id is too long."""
@@ -110,7 +114,7 @@ def evaluate_response(answer: Evaluation) -> bytes:
     return b"".join([head.SerializeToString(), *map(_result_part, answer.results)])
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=RESULTS_KEPT_MAX)
 def _result_part(result: SegmentResult) -> bytes:
     """A reply that holds nothing but one result, serialized."""
     part = pb.EvaluateSegmentsResponse(evaluation=pb.Evaluation(results=[segment_result(result)]))
@@ -118,7 +122,7 @@ def _result_part(result: SegmentResult) -> bytes:
     return serialized
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=RESULTS_KEPT_MAX)
 def segment_result(result: SegmentResult) -> pb.SegmentResult:
     """A result as a message. Results repeat: most are one of two for each segment, so the messages are kept.
 
