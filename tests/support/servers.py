@@ -5,10 +5,13 @@ sets.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from segserver.audit.entry import Entry, decode
 from segserver.client import AsyncClient
@@ -53,10 +56,26 @@ def open_engine(
     **settings: object,
 ) -> Engine:
     catalog_dir = None if documents is None else write_catalog(folder / "catalog", documents)
+    settings.setdefault("store", store_of(folder))
     config = Config(
         data_dir=folder / "data", catalog_dir=catalog_dir, dev=True, listen="127.0.0.1:0", **settings
     )
     return build(config, installed=installed or plugins(), now_us=clock or Clock())
+
+
+def store_of(folder: Path) -> str:
+    """Where the tests of servers keep their data: in ``folder``, or where ``SEGSERVER_TEST_POSTGRES`` names a
+    PostgreSQL server (by the URL of an administrator), in a database of this folder's own.
+    """
+    administrator = os.environ.get("SEGSERVER_TEST_POSTGRES", "")
+    if not administrator:
+        return ""
+    import psycopg
+
+    name = f"test_{hashlib.sha256(str(folder).encode()).hexdigest()[:24]}"
+    with psycopg.connect(administrator, autocommit=True) as connection, suppress(psycopg.Error):
+        connection.execute(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")
+    return urlsplit(administrator)._replace(path=f"/{name}").geturl()
 
 
 @dataclass
