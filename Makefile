@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 PLUGINS := $(wildcard plugins/segserver-*)
 
-.PHONY: run test chaos lint fix protos bench bench-search docs clean venv lock
+.PHONY: run test chaos soak lint fix protos bench bench-search docs clean venv lock
 
 ## Start the server with a sample population, evaluate some customers, print the answers, go on serving (ONCE=1: stop then).
 run: $(STAMP)
@@ -16,9 +16,17 @@ run: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
 
-## Kill a loaded server 200 times and look for what it had acknowledged; a few minutes.
+## Kill a loaded server 200 times and single workers 20 times, and look for what was acknowledged; then feed mutated
+## bytes to what reads rules and the log. A few minutes.
 chaos: $(STAMP)
-	$(BIN)/python scripts/chaos.py --kills 200 $(ARGS)
+	$(BIN)/python scripts/chaos.py --kills 200 --worker-kills 20 $(ARGS)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[fuzz]"
+	$(BIN)/python scripts/fuzz.py rules --runs 100000
+	$(BIN)/python scripts/fuzz.py audit --runs 1000000
+
+## Ten minutes of everything at once; the server's memory must stay as it is.
+soak: $(STAMP)
+	$(BIN)/python scripts/soak.py --seconds 600 $(ARGS)
 
 ## Style, types, import contracts, protos, stale generated files.
 lint: $(STAMP)
@@ -55,7 +63,7 @@ docs: $(STAMP)
 ## Write the pinned versions anew from pyproject.toml and the plugins.
 lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet uv
-	printf -- '-e %s\n' ".[dev,bench]" $(addprefix ./,$(PLUGINS)) | $(BIN)/uv pip compile - --quiet --universal --upgrade \
+	printf -- '-e %s\n' ".[dev,bench,fuzz,otel]" $(addprefix ./,$(PLUGINS)) | $(BIN)/uv pip compile - --quiet --universal --upgrade \
 		--python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 		$(foreach name,segserver $(notdir $(PLUGINS)),--no-emit-package $(name)) --output-file constraints.txt
 
