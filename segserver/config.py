@@ -47,6 +47,8 @@ class Limits(_Section):
     """One string value, in UTF-8."""
     events_max: int = Field(10_000, ge=1)
     """Events of one call, or of one request of a stream."""
+    list_ids_max: int = Field(10_000_000, ge=1)
+    """Ids of an uploaded list."""
     event_id_bytes_max: int = Field(256, ge=1)
     """The id of an event."""
     list_items_max: int = Field(1_000, ge=1)

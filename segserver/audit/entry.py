@@ -45,6 +45,8 @@ class Kind(StrEnum):
     SUBJECT_RESTRICTED = "subject_restricted"
     SUBJECT_REIDENTIFIED = "subject_reidentified"
     SUBJECT_REQUEST = "subject_request"
+    LIST_UPLOADED = "list_uploaded"
+    LIST_DELETED = "list_deleted"
     CATALOG_PUBLISHED = "catalog_published"
     CALLER_ADDED = "caller_added"
     CALLER_KEY_ROTATED = "caller_key_rotated"

@@ -83,6 +83,24 @@ class Computed:
 
 
 @dataclass(frozen=True, slots=True)
+class SubjectList:
+    """An uploaded list of subjects."""
+
+    name: str
+    variable: str
+    """How a compiled rule names it: ``lists.vip_2026``."""
+    category: Category
+    title: str
+    purposes: frozenset[str]
+    owner: str
+
+    @property
+    def categories(self) -> frozenset[Category]:
+        """Its category, as a label has it."""
+        return frozenset({self.category})
+
+
+@dataclass(frozen=True, slots=True)
 class Behavior:
     """The events and computed attributes of a catalog, and what computes them."""
 
@@ -224,6 +242,7 @@ class Catalog:
         documents: Mapping[str, str],
         attributes: Mapping[str, Attribute],
         behavior: Behavior,
+        lists: Mapping[str, SubjectList],
         purposes: Mapping[str, Purpose],
         strategies: Mapping[str, Strategy],
         traits: Mapping[str, Trait],
@@ -239,11 +258,14 @@ class Catalog:
         self.behavior = behavior
         self.events = behavior.events
         self.computed = behavior.computed
+        self.lists = _sorted(lists)
         self.input_types: Mapping[str, TypeName] = MappingProxyType(
             {name: attribute.type for name, attribute in self.attributes.items()}
             | {name: computed.type for name, computed in self.computed.items()}
+            | {one.variable: "bool" for one in self.lists.values()}
         )
-        """Everything that a program can read: attributes and computed attributes, each with its type."""
+        """Everything that a program can read: attributes, computed attributes and whether a subject is in a
+        list, each with its type."""
         self.purposes = _sorted(purposes)
         self.strategies = _sorted(strategies)
         self.traits = _sorted(traits)

@@ -12,7 +12,16 @@ from itertools import pairwise
 
 from segserver.catalog import used
 from segserver.catalog.behavior import behavior
-from segserver.catalog.catalog import Attribute, Catalog, Computed, Segment, Steps, Strategy, Trait
+from segserver.catalog.catalog import (
+    Attribute,
+    Catalog,
+    Computed,
+    Segment,
+    Steps,
+    Strategy,
+    SubjectList,
+    Trait,
+)
 from segserver.catalog.digest import digest
 from segserver.catalog.documents import documents
 from segserver.catalog.drafts import Draft, drafts
@@ -87,7 +96,10 @@ class _Resolver:
         self._behavior = behavior(
             source, self._used, self._purposes, self._attributes, functions, self._problems
         )
-        self._policy = policy(source, self._purposes, self._attributes, self._behavior, self._problems)
+        self._lists = used.lists(source, self._purposes, self._problems)
+        self._policy = policy(
+            source, self._purposes, self._attributes, self._behavior, self._lists, self._problems
+        )
         self._drafts = drafts(source, self._used, self._problems)
         self._traits = {
             f"{name}.{trait.name}": _Code(f"{name}.{trait.name}", trait, user)
@@ -109,7 +121,11 @@ class _Resolver:
         ordered, cycles = order(reads)
         self._problems.extend(self._cycle(cycle) for cycle in cycles)
         self._measure(ordered)
-        inputs: dict[str, Attribute | Computed] = {**self._attributes, **self._behavior.computed}
+        inputs: dict[str, Attribute | Computed | SubjectList] = {
+            **self._attributes,
+            **self._behavior.computed,
+            **{one.variable: one for one in self._lists.values()},
+        }
         labelling = Labelling(inputs, self._purposes, self._source.broken, self._problems)
         labels = labelling.run(
             ordered, reads, {n: c.problem for n, c in self._traits.items()}, self._claims()
@@ -126,6 +142,7 @@ class _Resolver:
             digest=digest(
                 self._attributes,
                 self._behavior,
+                self._lists,
                 self._purposes,
                 self._policy,
                 strategies,
@@ -136,6 +153,7 @@ class _Resolver:
             documents=documents(self._source, segments),
             attributes=self._attributes,
             behavior=self._behavior,
+            lists=self._lists,
             purposes=self._purposes,
             strategies=strategies,
             traits=traits,
@@ -151,6 +169,7 @@ class _Resolver:
     def _all_variables(self) -> dict[str, TypeName]:
         variables: dict[str, TypeName] = {name: a.type for name, a in self._attributes.items()}
         variables |= {name: computed.type for name, computed in self._behavior.computed.items()}
+        variables |= {one.variable: "bool" for one in self._lists.values()}
         variables |= {name: code.trait.type for name, code in self._traits.items()}
         return variables | {draft.variable: "bool" for draft in self._drafts.values()}
 

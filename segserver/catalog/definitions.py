@@ -27,6 +27,18 @@ def _name(name: str) -> str:
     return name
 
 
+_LIST_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+def _list_name(name: str) -> str:
+    if not _LIST_NAME.fullmatch(name) or len(name) > 64 or not is_name(name.replace("-", "_")):
+        raise ValueError(
+            "a list's name is lower-case words and digits joined by -, like vip-2026, has at most 64 "
+            "characters, and is not a word of the rule language"
+        )
+    return name
+
+
 def _segment_id(segment_id: str) -> str:
     if not is_segment_id(segment_id):
         raise ValueError(
@@ -69,6 +81,7 @@ def _jurisdiction(key: str) -> str:
 
 
 Name = Annotated[StrictStr, AfterValidator(_name)]
+ListName = Annotated[StrictStr, AfterValidator(_list_name)]
 SegmentId = Annotated[StrictStr, AfterValidator(_segment_id)]
 Names = tuple[Name, ...]
 Duration = Annotated[StrictStr, AfterValidator(_duration)]
@@ -138,6 +151,17 @@ class ComputedDefinition(_Definition):
     purposes: Names | None = None
     """Narrows the purposes that the event, its properties and the category allow."""
     title: Title = ""
+
+
+class ListDefinition(_Definition):
+    """A list of subjects that is uploaded; rules ask for it with ``in_list``."""
+
+    category: Category
+    """Of the fact that a subject is in it."""
+    title: Title = ""
+    purposes: Names | None = None
+    """Narrows the purposes that its category allows."""
+    owner: StrictStr = ""
 
 
 class PurposeDefinition(_Definition):

@@ -12,7 +12,7 @@ from segserver.strategies import groups
 
 Kind: TypeAlias = Literal["added", "removed", "changed"]
 Part: TypeAlias = Literal[
-    "attribute", "computed", "event", "policy", "purpose", "strategy", "trait", "segment"
+    "attribute", "computed", "event", "list", "policy", "purpose", "strategy", "trait", "segment"
 ]
 T = TypeVar("T")
 
@@ -56,6 +56,7 @@ def diff(old: Catalog, new: Catalog) -> Difference:
         *_changes("attribute", old.attributes, new.attributes, digest.attribute_fields),
         *_changes("computed", old.computed, new.computed, digest.computed_fields),
         *_changes("event", old.events, new.events, digest.event_fields),
+        *_changes("list", old.lists, new.lists, digest.list_fields),
         *_changes(
             "policy", digest.policy_parts(old.policy), digest.policy_parts(new.policy), lambda part: part
         ),

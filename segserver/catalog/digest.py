@@ -8,7 +8,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from segserver.catalog.catalog import Attribute, Behavior, Computed, Event, Segment, Strategy, Trait
+from segserver.catalog.catalog import (
+    Attribute,
+    Behavior,
+    Computed,
+    Event,
+    Segment,
+    Strategy,
+    SubjectList,
+    Trait,
+)
 from segserver.model import Category
 from segserver.privacy.policy import Policy, Purpose, Regime
 
@@ -36,6 +45,7 @@ def canonical(rule: str) -> str:
 def digest(
     attributes: Mapping[str, Attribute],
     behavior: Behavior,
+    lists: Mapping[str, SubjectList],
     purposes: Mapping[str, Purpose],
     policy: Policy,
     strategies: Mapping[str, Strategy],
@@ -58,6 +68,7 @@ def digest(
         "events": {name: event_fields(e) for name, e in behavior.events.items()},
         "computed": {name: computed_fields(c) for name, c in behavior.computed.items()},
         "time_zone": behavior.time_zone,
+        "lists": {name: list_fields(one) for name, one in lists.items()},
         "purposes": {name: purpose_fields(p) for name, p in purposes.items()},
         "policy": policy_parts(policy),
         "strategies": {name: strategy_fields(s) for name, s in strategies.items()},
@@ -120,6 +131,16 @@ def computed_fields(computed: Computed) -> dict[str, Any]:
         "time_zone": definition.time_zone,
         "versus": definition.versus,
         "comparison": definition.comparison if definition.versus else "",
+    }
+
+
+def list_fields(one: SubjectList) -> dict[str, Any]:
+    """What an uploaded list is, as JSON values; who is in it is no part of the catalog."""
+    return {
+        "category": one.category,
+        "title": one.title,
+        "purposes": sorted(one.purposes),
+        "owner": one.owner,
     }
 
 

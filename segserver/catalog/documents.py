@@ -44,6 +44,7 @@ def documents(source: Source, segments: Mapping[str, Segment]) -> dict[str, str]
             "events": {name: _fields(d.value) for name, d in sorted(source.events.items())},
             "computed": {name: _fields(d.value) for name, d in sorted(source.computed.items())},
         },
+        "lists.yaml": {"lists": {name: _fields(d.value) for name, d in sorted(source.lists.items())}},
         "strategies.yaml": {
             "strategies": {name: d.value for name, d in sorted(source.strategies.items())},
             "include": ready_made,

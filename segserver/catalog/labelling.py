@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from segserver.catalog import labels
-from segserver.catalog.catalog import Attribute, Computed
+from segserver.catalog.catalog import Attribute, Computed, SubjectList
 from segserver.catalog.drafts import Draft
 from segserver.catalog.graph import Reads, path
 from segserver.catalog.labels import Label
@@ -26,7 +26,7 @@ class Labelling:
 
     def __init__(
         self,
-        attributes: Mapping[str, Attribute | Computed],
+        attributes: Mapping[str, Attribute | Computed | SubjectList],
         purposes: Mapping[str, Purpose],
         broken: Iterable[str],
         problems: list[Problem],

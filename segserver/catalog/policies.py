@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from segserver.catalog.catalog import Attribute, Behavior
+from segserver.catalog.catalog import Attribute, Behavior, SubjectList
 from segserver.catalog.definitions import PolicyDefinition, RegimeDefinition, duration_us
 from segserver.catalog.names import near
 from segserver.catalog.source import Source
@@ -25,9 +25,10 @@ def policy(
     purposes: Mapping[str, Purpose],
     attributes: Mapping[str, Attribute],
     behavior: Behavior,
+    lists: Mapping[str, SubjectList],
     problems: list[Problem],
 ) -> Policy:
-    """The policy of a catalog, with its purposes and the labels of attributes and computed attributes."""
+    """The policy of a catalog, with its purposes and the labels of everything that a program can read."""
     problems.extend(_age_problems(source, attributes))
     given = _NO_POLICY if source.policy is None else source.policy.value
     return Policy(
@@ -35,6 +36,7 @@ def policy(
         labels={
             **{name: Label(a.category, a.purposes) for name, a in sorted(attributes.items())},
             **{name: Label(c.category, c.purposes, c.sources) for name, c in behavior.computed.items()},
+            **{one.variable: Label(one.category, one.purposes) for one in lists.values()},
         },
         regimes={**REGIMES, **{key: regime(key, changes) for key, changes in sorted(given.regimes.items())}},
         deny_unknown_age=given.deny_unknown_age,

@@ -14,6 +14,8 @@ from segserver.catalog.definitions import (
     AttributeDefinition,
     ComputedDefinition,
     EventDefinition,
+    ListDefinition,
+    ListName,
     Name,
     PolicyDefinition,
     PropertyDefinition,
@@ -60,6 +62,7 @@ class Source:
     attributes: dict[str, Defined[AttributeDefinition]] = field(default_factory=dict)
     events: dict[str, Defined[EventDefinition]] = field(default_factory=dict)
     computed: dict[str, Defined[ComputedDefinition]] = field(default_factory=dict)
+    lists: dict[str, Defined[ListDefinition]] = field(default_factory=dict)
     purposes: dict[str, Defined[PurposeDefinition]] = field(default_factory=dict)
     strategies: dict[str, Defined[dict[str, Any]]] = field(default_factory=dict)
     fits: dict[str, Defined[dict[str, Any]]] = field(default_factory=dict)
@@ -154,6 +157,7 @@ class _File:
             "attributes": self._models(AttributeDefinition, self._source.attributes),
             "events": self._models(EventDefinition, self._source.events),
             "computed": self._models(ComputedDefinition, self._source.computed),
+            "lists": self._models(ListDefinition, self._source.lists, _LIST_NAME),
             "purposes": self._models(PurposeDefinition, self._source.purposes),
             "strategies": self._mappings(
                 self._source.strategies, "the settings are a mapping; leave it empty for the defaults"
@@ -176,11 +180,16 @@ class _File:
                 message = f"unknown key; a file has {', '.join(sections)}{near(key, sections)}"
                 self._problem(message, top.key_lines[key], key)
 
-    def _models(self, model: type[_Model], known: dict[str, Defined[_Model]]) -> Callable[[str, Node], None]:
+    def _models(
+        self,
+        model: type[_Model],
+        known: dict[str, Defined[_Model]],
+        names: TypeAdapter[str] | None = None,
+    ) -> Callable[[str, Node], None]:
         """What reads a section that maps names to definitions of one kind."""
 
         def read(section: str, node: Node) -> None:
-            for name, entry, line in self._named(section, node, known):
+            for name, entry, line in self._named(section, node, known, names or _NAME):
                 if (value := self._model(model, section, name, entry, line)) is not None:
                     known[name] = self._defined(value, section, name, entry, line)
 
@@ -192,7 +201,7 @@ class _File:
         """What reads a section that maps names to mappings of any content."""
 
         def read(section: str, node: Node) -> None:
-            for name, entry, line in self._named(section, node, known):
+            for name, entry, line in self._named(section, node, known, _NAME):
                 if entry.value is None or isinstance(entry.value, dict):
                     known[name] = self._defined(entry.data() or {}, section, name, entry, line)
                 else:
@@ -240,7 +249,7 @@ class _File:
             self._source.policy = Defined(value, section, self._file, node.line, node)
 
     def _named(
-        self, section: str, node: Node, known: Mapping[str, Defined[Any]]
+        self, section: str, node: Node, known: Mapping[str, Defined[Any]], names: TypeAdapter[str]
     ) -> Iterable[tuple[str, Node, int]]:
         """The entries of a mapping from names, but for wrong names and those that another file defines."""
         if node.value is None:
@@ -251,7 +260,7 @@ class _File:
         for name, entry in node.value.items():
             line = node.key_lines[name]
             try:
-                _NAME.validate_python(name)
+                names.validate_python(name)
             except ValidationError as error:
                 self._problem(_message(error.errors()[0], None), line, section, name)
                 continue
@@ -284,6 +293,7 @@ class _File:
 
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
+_LIST_NAME: TypeAdapter[str] = TypeAdapter(ListName)
 
 
 _NESTED: Mapping[str, type[BaseModel]] = {"regimes": RegimeDefinition, "properties": PropertyDefinition}

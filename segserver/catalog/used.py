@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segserver.catalog.catalog import Attribute
+from segserver.catalog.catalog import Attribute, SubjectList
 from segserver.catalog.definitions import AttributeDefinition
 from segserver.catalog.labels import permits
 from segserver.catalog.names import near
@@ -14,6 +14,7 @@ from segserver.catalog.source import Defined, Source
 from segserver.errors import InvalidInput, Problem
 from segserver.model import Category
 from segserver.privacy.policy import Purpose
+from segserver.rules.tree import list_variable
 from segserver.strategies import api, fits
 from segserver.strategies.contract import ResolvedStrategy
 from segserver.strategies.manager import Installed, InstalledStrategy
@@ -139,6 +140,27 @@ def attributes(
         problems.extend(_own_problems(name, defined, merged, used, known, source))
         found[name] = _own(name, defined.value, found.get(name), allowed[defined.value.category])
     return dict(sorted(found.items()))
+
+
+def lists(source: Source, known: Mapping[str, Purpose], problems: list[Problem]) -> dict[str, SubjectList]:
+    """The lists, all of which the source defines."""
+    categories = {name: purpose.categories for name, purpose in known.items()}
+    found: dict[str, SubjectList] = {}
+    variables: dict[str, str] = {}
+    for name, defined in sorted(source.lists.items()):
+        own, variable = defined.value, list_variable(name)
+        if variables.setdefault(variable, name) != name:
+            problems.append(
+                defined.problem(f"rules can't tell it from {variables[variable]}; rename one of them")
+            )
+        allowed = permits(categories, own.category)
+        for position, purpose in enumerate(own.purposes or ()):
+            if purpose not in known and purpose not in source.broken:
+                message = f"unknown purpose {purpose}{near(purpose, known)}"
+                problems.append(defined.problem(message, "purposes", position))
+        purposes = allowed if own.purposes is None else allowed & set(own.purposes)
+        found[name] = SubjectList(name, variable, own.category, own.title, purposes, own.owner)
+    return found
 
 
 def _kind(attribute: api.Attribute | AttributeDefinition) -> str:

@@ -10,7 +10,15 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 import grpc
 from google.protobuf.message import Message
 
-from segserver.client import audit_calls, calls, catalog_calls, membership_calls, privacy_calls, status_calls
+from segserver.client import (
+    audit_calls,
+    calls,
+    catalog_calls,
+    list_calls,
+    membership_calls,
+    privacy_calls,
+    status_calls,
+)
 from segserver.client.calls import Call, Listing, Stream
 from segserver.client.connection import Connection
 from segserver.client.failures import error_of
@@ -105,6 +113,9 @@ class Client:
     get_profile = _sending(calls.get_profile)
     record_events = _sending(calls.record_events)
     stream_events = _streaming(calls.stream_events)
+    upload_list = _streaming(list_calls.upload_list)
+    lists = _sending(list_calls.lists)
+    delete_list = _sending(list_calls.delete_list)
     members = _listing(membership_calls.members)
     watch_memberships = _streaming(membership_calls.watch_memberships)
     refresh_memberships = _sending(membership_calls.refresh_memberships)

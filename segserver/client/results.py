@@ -429,3 +429,26 @@ class Refreshed:
     failed: int
     entered: int
     left: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectList:
+    """A list that was uploaded; ``expire_time`` is ``None`` for never."""
+
+    name: str
+    owner: str
+    size: int
+    upload_time: dt.datetime
+    expire_time: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListUpload:
+    """How far an upload is: ids taken, ids that were none, the first of those by place with why, and last the
+    list that serves now.
+    """
+
+    taken: int
+    rejected: int
+    rejections: Mapping[int, SegserverError]
+    list: SubjectList | None

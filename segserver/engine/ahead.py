@@ -29,7 +29,11 @@ class Ahead:
         subject: Subject,
         histories: Mapping[str, History],
         derived: Sequence[Any],
+        listed: Mapping[str, bool],
+        ends: Sequence[int],
     ) -> None:
+        self._listed = listed
+        self._ends = ends
         self._serving = serving
         self._purpose = purpose
         self._subject = subject
@@ -57,6 +61,8 @@ class Ahead:
             )
             for name, value in computed.items():
                 values[plan.input_index[name]] = value
+        for name in needs.visible_lists(mask, None):
+            values[plan.input_index[name]] = self._listed.get(name)
         plan.drop_mistyped(values)
         outcomes = plan.program.python(
             [*values, *self._derived], at_us, subject.subject_key.hex(), withheld, []
@@ -93,6 +99,7 @@ class Ahead:
         )
         if change is not None:
             yield change
+        yield from self._ends
         decision = subject.state.consents.get(self._purpose)
         if decision is not None and decision.expires_us is not None:
             yield decision.expires_us

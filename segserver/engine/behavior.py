@@ -13,16 +13,19 @@ from segserver.model import Category
 from segserver.privacy.gate import Mask
 from segserver.privacy.vault import Subject
 from segserver.storage.contract import Connection
+from segserver.storage.lists import Lists
 
 Submit = Callable[[Callable[[Connection], Any]], None]
 """Hands work to the store's writer, and does not wait for it."""
 
 
 class Needs:
-    """Which computed attributes a purpose's segments need, and until when events count for them."""
+    """Which computed attributes and lists a purpose's segments need, and until when events count."""
 
     def __init__(self, catalog: Catalog, inputs: Sequence[str]) -> None:
         self.names = tuple(name for name in inputs if name in catalog.computed)
+        self.lists = {one.variable: one.name for one in catalog.lists.values() if one.variable in inputs}
+        """The lists that they ask for: variable → name."""
         self.program = catalog.behavior.program
         self.time_zone = catalog.behavior.time_zone
         self._retention_us = retention_us(catalog, self.program.events_of(self.names))
@@ -31,6 +34,11 @@ class Needs:
         """The computed attributes that may be seen and that are among ``read`` (``None``: all)."""
         visible = mask.visible
         return [name for name in self.names if name in visible and (read is None or name in read)]
+
+    def visible_lists(self, mask: Mask, read: frozenset[str] | None) -> list[str]:
+        """The variables of lists that may be seen and that are among ``read`` (``None``: all)."""
+        visible = mask.visible
+        return [name for name in self.lists if name in visible and (read is None or name in read)]
 
     def zone(self, values: Mapping[str, Any], mask: Mask) -> str | None:
         """The subject's time zone, where it may be seen."""
@@ -61,6 +69,7 @@ class Behavior:
     def __init__(self, histories: Histories, submit: Submit) -> None:
         self._histories = histories
         self._submit = submit
+        self._lists = Lists()
 
     def values(
         self,
@@ -84,6 +93,29 @@ class Behavior:
                     numbered = {parts[event][index]: head for index, head in history.fresh.items()}
                     self._submit(partial(self._learn, subject, event, numbered))
         return values
+
+    def listed(
+        self,
+        connection: Connection,
+        needs: Needs,
+        names: Iterable[str],
+        keys: tuple[bytes, bytes],
+        now_us: int,
+    ) -> dict[str, bool]:
+        """Whether a subject is in lists, by their variables; one that is not there or has expired is left out.
+
+        ``keys`` are the key by which the subject was asked for, and its own."""
+        found: dict[str, bool] = {}
+        for name in names:
+            row = self._lists.get(connection, needs.lists[name])
+            if row is not None and (row.expires_us is None or row.expires_us > now_us):
+                found[name] = self._lists.has(connection, row.version, *keys)
+        return found
+
+    def list_ends(self, connection: Connection, needs: Needs) -> list[int]:
+        """When the lists expire, of those that do."""
+        rows = (self._lists.get(connection, name) for name in needs.lists.values())
+        return [row.expires_us for row in rows if row is not None and row.expires_us is not None]
 
     def histories(
         self, connection: Connection, subject: Subject | None, events: Iterable[str]

@@ -28,6 +28,7 @@ from segserver.engine.explain import Explainer
 from segserver.engine.fitting import Fitter
 from segserver.engine.histories import Histories
 from segserver.engine.keys import load_keyring
+from segserver.engine.lists import ListDesk
 from segserver.engine.memberships import MembershipKeeper
 from segserver.engine.plugins import load_plugins, record_breakers
 from segserver.engine.profiles import ProfileDesk
@@ -57,6 +58,7 @@ from segserver.storage.catalogs import CatalogRow
 from segserver.storage.consents import ConsentRecords
 from segserver.storage.contract import Connection
 from segserver.storage.events import EventParts
+from segserver.storage.lists import Lists
 from segserver.storage.memberships import Memberships
 from segserver.storage.requests import Requests
 from segserver.storage.subjects import Subjects
@@ -84,6 +86,7 @@ class Engine:
     evaluator: Evaluator
     bulk: BulkEvaluator
     explainer: Explainer
+    lists: ListDesk
     refresher: Refresher
     watcher: Watcher
     fitter: Fitter
@@ -184,7 +187,7 @@ def _build(config: Config, plugins: Installed, now_us: Callable[[], int], *, pub
         corridor = Corridor(
             store.reads, pseudonyms, keeper, lambda: served.serving, now_us, inputs_key, behavior
         )
-        erasers = {"events": EventParts().erase, "memberships": memberships.erase}
+        erasers = {"events": EventParts().erase, "lists": Lists().erase, "memberships": memberships.erase}
         rights = Rights(vault, keeper, Subjects(), ConsentRecords(), pseudonyms, erasers)
         consents, desk = _privacy(config, store, pseudonyms, vault, keeper, corridor, served, rights, now_us)
         return Engine(
@@ -205,6 +208,7 @@ def _build(config: Config, plugins: Installed, now_us: Callable[[], int], *, pub
                 inputs_key,
                 config.limits,
             ),
+            lists=ListDesk(store, pseudonyms, lambda: served.serving, now_us, config.limits.list_ids_max),
             refresher=Refresher(
                 store, corridor, vault, behavior, lambda: served.serving, now_us, config.memberships
             ),

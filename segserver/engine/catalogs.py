@@ -238,14 +238,14 @@ class Catalogs:
         rule_limits.check_rule(checked, limits)
         measure(checked, {})
         reads = frozenset().union(*(catalog.steps.origins.get(name, {name}) for name in checked.reads))
-        attributes = [catalog.attributes.get(name) or catalog.computed[name] for name in reads]
+        labels = [catalog.policy.labels[name] for name in reads]
         return RuleReport(
             type=checked.type,
             references=checked.reads,
             reads=reads,
-            categories=frozenset().union(*(attribute.categories for attribute in attributes)),
+            categories=frozenset().union(*(label.categories for label in labels)),
             purposes=frozenset(catalog.purposes).intersection(
-                *(attribute.purposes for attribute in attributes)
+                *(label.purposes for label in labels if label.purposes is not None)
             ),
         )
 

@@ -170,6 +170,11 @@ class Corridor:
         given = {**current, **brought} if brought else current
         values, withheld = mask.apply(given, plan.program.inputs)
         at_us = now_us if question.at_us is None else question.at_us
+        if plan.needs.lists and mask.stopped is None:
+            asked_for = plan.needs.visible_lists(mask, plan.read_by(asked.wanted))
+            keys = asked.subject_key, key
+            for name, value in self._behavior.listed(connection, plan.needs, asked_for, keys, now_us).items():
+                values[plan.input_index[name]] = value
         if plan.needs.names and mask.stopped is None:
             needed = plan.needs.visible(mask, plan.read_by(asked.wanted))
             zone = plan.needs.zone(given, mask)

@@ -240,7 +240,8 @@ def _properties(one: Occurrence, catalog: Catalog) -> dict[str, Any]:
         elif isinstance(checked, float) and abs(checked) > DOUBLE_MAX:
             violations.append(Violation(place, f"is beyond {DOUBLE_MAX:g}, the greatest that can be summed"))
         else:
-            found[name] = to_rule(checked, prop.type)
+            plain = to_rule(checked, prop.type)
+            found[name] = plain + 0.0 if isinstance(plain, float) else plain  # -0.0 becomes 0.0
     if violations:
         text = "; ".join(f"{violation.field}: {violation.description}" for violation in violations)
         raise InvalidInput(text, reason="PROPERTY_INVALID", violations=violations)

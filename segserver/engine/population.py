@@ -80,7 +80,7 @@ def see(
     seen = columns(profiles, serving.catalog, inputs)
     for masked in masks:
         seen = masked.apply(seen, inputs)
-    if plan.needs.names and done is not None:
+    if (plan.needs.names or plan.needs.lists) and done is not None:
         seen = seen.with_columns(_computed(subjects, profiles, serving, plan.needs, masks, now_us, done))
     hidden = {
         name: [masked.withheld(name) for masked in masks]
@@ -122,19 +122,31 @@ def _computed(
     now_us: int,
     done: Done,
 ) -> list[pl.Series]:
-    """The computed attributes as columns, computed only where every gate lets them be seen."""
+    """The computed attributes, and who is in which list, as columns: looked up only where every gate lets
+    them be seen.
+    """
     rows: list[Mapping[str, Any]] = []
     codes = [masked.codes.to_list() for masked in masks]
     for position, (subject, profile) in enumerate(zip(subjects, profiles, strict=True)):
         own = [masked.masks[code[position]] for masked, code in zip(masks, codes, strict=True)]
-        names = [name for name in needs.names if all(name in mask.visible for mask in own)]
-        if not names or any(mask.stopped is not None for mask in own):
+        if any(mask.stopped is not None for mask in own):
             rows.append({})
             continue
-        zone = needs.zone(profile, own[0])
-        rows.append(done.behavior.values(done.connection, subject, needs, names, now_us, done.at_us, zone))
+        names, lists = (
+            [name for name in of if all(name in mask.visible for mask in own)]
+            for of in (needs.names, needs.lists)
+        )
+        zone, key = needs.zone(profile, own[0]), subject.subject_key
+        rows.append(
+            {
+                **done.behavior.values(done.connection, subject, needs, names, now_us, done.at_us, zone),
+                **done.behavior.listed(done.connection, needs, lists, (key, key), now_us),
+            }
+        )
     types = serving.catalog.input_types
-    return [column(name, [row.get(name) for row in rows], types[name]) for name in needs.names]
+    return [
+        column(name, [row.get(name) for row in rows], types[name]) for name in (*needs.names, *needs.lists)
+    ]
 
 
 def column(name: str, values: Sequence[Any], type_name: str) -> pl.Series:

@@ -200,10 +200,13 @@ class Refresher:
         found: dict[bytes, int] = {}
         needs = serving.plan(purpose).needs
         events = needs.program.events_of(needs.names)
+        ends = self._behavior.list_ends(connection, needs)
         for row, derived in rows:
             subject = self._vault.open(row)
             histories, _ = self._behavior.histories(connection, subject, events)
-            moment = Ahead(serving, purpose, subject, histories, derived).due(now_us)
+            keys = row.subject_key, row.subject_key
+            listed = self._behavior.listed(connection, needs, needs.lists, keys, now_us)
+            moment = Ahead(serving, purpose, subject, histories, derived, listed, ends).due(now_us)
             if moment is not None:
                 found[row.subject_key] = moment
         return found

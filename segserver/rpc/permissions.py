@@ -37,6 +37,9 @@ _SERVICES: Mapping[str, Mapping[str, frozenset[Role]]] = {
         "GetProfile": _READERS,
         "RecordEvents": _WRITERS,
         "StreamEvents": _WRITERS,
+        "UploadList": _WRITERS,
+        "ListLists": _EVERYBODY,
+        "DeleteList": _WRITERS,
     },
     "ConsentService": {
         "RecordConsent": _WRITERS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from segserver import wire
@@ -12,7 +13,7 @@ from segserver.engine.events import Occurrence, Told
 from segserver.engine.profiles import Change, Written
 from segserver.errors import InvalidInput, SegserverError
 from segserver.model import Caller
-from segserver.rpc import convert, status
+from segserver.rpc import convert, lists, status
 from segserver.v1 import profile_service_pb2 as pb
 
 
@@ -79,6 +80,23 @@ class ProfileServicer:
         """Records the events of each request, and answers it once they are durable."""
         async for request in requests:
             yield pb.StreamEventsResponse(**await self._recorded(request.events, caller))
+
+    async def UploadList(  # noqa: N802
+        self, requests: AsyncIterator[pb.UploadListRequest], caller: Caller
+    ) -> AsyncIterator[pb.UploadListResponse]:
+        """Takes a list, piece by piece, and lets it serve as a whole."""
+        async with aclosing(lists.upload(self._engine, requests, caller)) as replies:
+            async for reply in replies:
+                yield reply
+
+    async def ListLists(self, _: pb.ListListsRequest, __: Caller) -> pb.ListListsResponse:  # noqa: N802
+        """The lists."""
+        return pb.ListListsResponse(lists=[lists.shown(row) for row in await self._engine.lists.listing()])
+
+    async def DeleteList(self, request: pb.DeleteListRequest, caller: Caller) -> pb.DeleteListResponse:  # noqa: N802
+        """Lets a list serve no more."""
+        await self._engine.lists.delete(caller, request.name)
+        return pb.DeleteListResponse()
 
     async def _recorded(self, events: Sequence[pb.Event], caller: Caller) -> dict[str, Any]:
         """The fields of a reply about events that were recorded, or not."""

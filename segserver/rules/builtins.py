@@ -117,13 +117,14 @@ _TABLE = {
     },
     "known": "known(dyn) -> bool",
     "bucket": "bucket(string) -> double",
+    "listed": "in_list(string) -> bool",
     "distance_km": "distance_km(double, double, double, double) -> double",
     "version_compare": "version_compare(string, string) -> int",
 }
 
 BUILTINS: dict[str, Signature] = {overload: parse_signature(text) for overload, text in _TABLE.items()}
 
-OWN = frozenset({"known", "bucket", "distance_km", "version_compare"})
+OWN = frozenset({"known", "bucket", "listed", "distance_km", "version_compare"})
 """The functions that CEL doesn't have and segserver does."""
 
 BY_NAME: dict[str, list[tuple[str, Signature]]] = defaultdict(list)

@@ -4,6 +4,7 @@ name.
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from bisect import bisect_right
@@ -20,6 +21,7 @@ from segserver.rules.signatures import unify
 from segserver.rules.strings import regex_error
 from segserver.rules.tree import (
     EMPTY_LIST,
+    LISTS,
     Call,
     Comprehension,
     ListOf,
@@ -30,6 +32,7 @@ from segserver.rules.tree import (
     element,
     is_list,
     list_of,
+    list_variable,
     refuse,
 )
 from segserver.rules.v1 import checked_pb2
@@ -187,9 +190,28 @@ class Reader:
             nodes = _flatten(call.function, nodes)
         if call.function == "_[_]" and nodes[0].type == EMPTY_LIST:
             raise self._refused(expr, "an empty list has no elements")
+        if call.function == "in_list" and not member:
+            return self._in_list(expr, nodes)
         overload, result = self._resolve(expr, call.function, member, nodes)
         self._check_arguments(expr, overload, nodes, scope)
         return fold(Call(result, call.function, overload, nodes, line=line, column=column), self._text)
+
+    def _in_list(self, expr: _Expr, nodes: tuple[Node, ...]) -> Variable:
+        """``in_list("vip-2026")`` is a variable: whether the subject is in that list is known before a rule
+        runs.
+        """
+        (name,) = nodes
+        if not isinstance(name, Literal):
+            raise self._refused(expr, 'in_list takes the name of a list as text, such as in_list("vip-2026")')
+        variable = list_variable(str(name.value))
+        if variable not in self._variables:
+            known = sorted(name for name in self._variables if name.startswith(LISTS))
+            alike = difflib.get_close_matches(variable, known, n=3)
+            near = ", ".join(match.removeprefix(LISTS).replace("_", "-") for match in alike)
+            hint = f"; did you mean {near}?" if near else "; declare it under lists"
+            raise self._refused(expr, f"there is no list {name.value}{hint}")
+        line, column = self._place(expr)
+        return Variable("bool", variable, line=line, column=column)
 
     def _resolve(self, expr: _Expr, function: str, member: bool, nodes: tuple[Node, ...]) -> tuple[str, str]:
         if function in self._functions and not member:

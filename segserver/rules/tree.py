@@ -126,3 +126,11 @@ def refuse(text: str, message: str, line: int, column: int) -> RuleError:
     shown = lines[line - 1] if 0 < line <= len(lines) else ""
     excerpt = f" | {shown}\n | {'.' * (column - 1)}^"
     return RuleError(f"{line}:{column}: {message}\n{excerpt}", line=line, column=column, excerpt=excerpt)
+
+
+LISTS = "lists."
+
+
+def list_variable(name: str) -> str:
+    """Of an uploaded list, the variable that says whether a subject is in it: ``lists.vip_2026``."""
+    return LISTS + name.replace("/", ".").replace("-", "_")

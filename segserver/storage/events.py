@@ -77,7 +77,8 @@ class EventParts:
     ) -> None:
         """Replaces the head of a closed part, if it is there still."""
         connection.execute(
-            "UPDATE event_parts SET head = ? WHERE subject_key = ? AND stream = ? AND part = ?",
+            "UPDATE event_parts SET head = ? WHERE subject_key = ? AND stream = ? AND part = ?"
+            " AND head IS NOT NULL",
             (head, subject_key, stream, part),
         )
 

@@ -131,3 +131,63 @@ class StreamEventsResponse(_message.Message):
     repeated: int
     rejected: _containers.RepeatedCompositeFieldContainer[RejectedEvent]
     def __init__(self, recorded: _Optional[int] = ..., repeated: _Optional[int] = ..., rejected: _Optional[_Iterable[_Union[RejectedEvent, _Mapping]]] = ...) -> None: ...
+
+class UploadListRequest(_message.Message):
+    __slots__ = ("name", "owner", "expire_time", "id_type", "ids")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    ID_TYPE_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    owner: str
+    expire_time: _timestamp_pb2.Timestamp
+    id_type: str
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., owner: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., id_type: _Optional[str] = ..., ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class UploadListResponse(_message.Message):
+    __slots__ = ("taken", "rejected", "rejections", "list")
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    REJECTIONS_FIELD_NUMBER: _ClassVar[int]
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    taken: int
+    rejected: int
+    rejections: _containers.RepeatedCompositeFieldContainer[RejectedEvent]
+    list: SubjectList
+    def __init__(self, taken: _Optional[int] = ..., rejected: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[RejectedEvent, _Mapping]]] = ..., list: _Optional[_Union[SubjectList, _Mapping]] = ...) -> None: ...
+
+class SubjectList(_message.Message):
+    __slots__ = ("name", "owner", "size", "upload_time", "expire_time")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_TIME_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    owner: str
+    size: int
+    upload_time: _timestamp_pb2.Timestamp
+    expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., owner: _Optional[str] = ..., size: _Optional[int] = ..., upload_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ListListsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListListsResponse(_message.Message):
+    __slots__ = ("lists",)
+    LISTS_FIELD_NUMBER: _ClassVar[int]
+    lists: _containers.RepeatedCompositeFieldContainer[SubjectList]
+    def __init__(self, lists: _Optional[_Iterable[_Union[SubjectList, _Mapping]]] = ...) -> None: ...
+
+class DeleteListRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class DeleteListResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

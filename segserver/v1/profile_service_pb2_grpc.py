@@ -55,6 +55,21 @@ class ProfileServiceStub:
                 request_serializer=segserver_dot_v1_dot_profile__service__pb2.StreamEventsRequest.SerializeToString,
                 response_deserializer=segserver_dot_v1_dot_profile__service__pb2.StreamEventsResponse.FromString,
                 _registered_method=True)
+        self.UploadList = channel.stream_stream(
+                '/segserver.v1.ProfileService/UploadList',
+                request_serializer=segserver_dot_v1_dot_profile__service__pb2.UploadListRequest.SerializeToString,
+                response_deserializer=segserver_dot_v1_dot_profile__service__pb2.UploadListResponse.FromString,
+                _registered_method=True)
+        self.ListLists = channel.unary_unary(
+                '/segserver.v1.ProfileService/ListLists',
+                request_serializer=segserver_dot_v1_dot_profile__service__pb2.ListListsRequest.SerializeToString,
+                response_deserializer=segserver_dot_v1_dot_profile__service__pb2.ListListsResponse.FromString,
+                _registered_method=True)
+        self.DeleteList = channel.unary_unary(
+                '/segserver.v1.ProfileService/DeleteList',
+                request_serializer=segserver_dot_v1_dot_profile__service__pb2.DeleteListRequest.SerializeToString,
+                response_deserializer=segserver_dot_v1_dot_profile__service__pb2.DeleteListResponse.FromString,
+                _registered_method=True)
         self.GetProfile = channel.unary_unary(
                 '/segserver.v1.ProfileService/GetProfile',
                 request_serializer=segserver_dot_v1_dot_profile__service__pb2.GetProfileRequest.SerializeToString,
@@ -94,6 +109,28 @@ class ProfileServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UploadList(self, request_iterator, context):
+        """Uploads a list of ids, in as many requests as it takes; each is answered once its ids are durable. The list is
+        replaced as a whole when the stream of requests ends.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLists(self, request, context):
+        """The lists that were uploaded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteList(self, request, context):
+        """Lets a list serve no more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetProfile(self, request, context):
         """Reads one subject's profile. Values are personal data: the read is audited.
         """
@@ -123,6 +160,21 @@ def add_ProfileServiceServicer_to_server(servicer, server):
                     servicer.StreamEvents,
                     request_deserializer=segserver_dot_v1_dot_profile__service__pb2.StreamEventsRequest.FromString,
                     response_serializer=segserver_dot_v1_dot_profile__service__pb2.StreamEventsResponse.SerializeToString,
+            ),
+            'UploadList': grpc.stream_stream_rpc_method_handler(
+                    servicer.UploadList,
+                    request_deserializer=segserver_dot_v1_dot_profile__service__pb2.UploadListRequest.FromString,
+                    response_serializer=segserver_dot_v1_dot_profile__service__pb2.UploadListResponse.SerializeToString,
+            ),
+            'ListLists': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLists,
+                    request_deserializer=segserver_dot_v1_dot_profile__service__pb2.ListListsRequest.FromString,
+                    response_serializer=segserver_dot_v1_dot_profile__service__pb2.ListListsResponse.SerializeToString,
+            ),
+            'DeleteList': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteList,
+                    request_deserializer=segserver_dot_v1_dot_profile__service__pb2.DeleteListRequest.FromString,
+                    response_serializer=segserver_dot_v1_dot_profile__service__pb2.DeleteListResponse.SerializeToString,
             ),
             'GetProfile': grpc.unary_unary_rpc_method_handler(
                     servicer.GetProfile,
@@ -239,6 +291,87 @@ class ProfileService:
             '/segserver.v1.ProfileService/StreamEvents',
             segserver_dot_v1_dot_profile__service__pb2.StreamEventsRequest.SerializeToString,
             segserver_dot_v1_dot_profile__service__pb2.StreamEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadList(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/segserver.v1.ProfileService/UploadList',
+            segserver_dot_v1_dot_profile__service__pb2.UploadListRequest.SerializeToString,
+            segserver_dot_v1_dot_profile__service__pb2.UploadListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLists(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segserver.v1.ProfileService/ListLists',
+            segserver_dot_v1_dot_profile__service__pb2.ListListsRequest.SerializeToString,
+            segserver_dot_v1_dot_profile__service__pb2.ListListsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segserver.v1.ProfileService/DeleteList',
+            segserver_dot_v1_dot_profile__service__pb2.DeleteListRequest.SerializeToString,
+            segserver_dot_v1_dot_profile__service__pb2.DeleteListResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -25,7 +25,7 @@ def found(text: str) -> list[tuple[int, str, str]]:
             "segmets",
             "policy; did you mean segments",
         ),
-        ("- a", 1, "", "a file is a mapping with the keys attributes, events, computed, purposes"),
+        ("- a", 1, "", "a file is a mapping with the keys attributes, events, computed, lists, purposes"),
         ("attributes: [a]", 1, "attributes", "attributes is a mapping from names"),
         ("attributes:\n  Age: {}", 2, "attributes.Age", "a name is lower-case letters"),
         ("attributes:\n  in: {}", 2, "attributes.in", "not a word of the rule language"),

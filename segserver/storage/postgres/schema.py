@@ -174,6 +174,18 @@ STEPS = (
         ),
     ),
     Step(
+        "lists",
+        (
+            'CREATE TABLE lists (name TEXT COLLATE "C" PRIMARY KEY, version BIGINT NOT NULL,'
+            ' owner TEXT COLLATE "C" NOT NULL, size BIGINT NOT NULL, uploaded_us BIGINT NOT NULL,'
+            " expires_us BIGINT)",
+            "CREATE TABLE list_members (version BIGINT NOT NULL, member BYTEA NOT NULL,"
+            " PRIMARY KEY (version, member))",
+            "CREATE INDEX list_members_by_member ON list_members (member)",
+            "CREATE TABLE list_counter (id BIGINT PRIMARY KEY CHECK (id = 1), last BIGINT NOT NULL)",
+        ),
+    ),
+    Step(
         "log",
         (
             "CREATE TABLE log_groups (first BIGINT PRIMARY KEY, entries BIGINT NOT NULL,"

@@ -154,6 +154,26 @@ def create_memberships(database: Utils) -> None:
     )
 
 
+lists = Migrations("segserver.lists")
+
+
+@lists()
+def create_lists(database: Utils) -> None:
+    """Uploaded lists: the version of each that serves, and the members of every version that is kept."""
+    database.execute(
+        "CREATE TABLE lists (name TEXT PRIMARY KEY, version INTEGER NOT NULL, owner TEXT NOT NULL,"
+        " size INTEGER NOT NULL, uploaded_us INTEGER NOT NULL, expires_us INTEGER) STRICT"
+    )
+    database.execute(
+        "CREATE TABLE list_members (version INTEGER NOT NULL, member BLOB NOT NULL,"
+        " PRIMARY KEY (version, member)) WITHOUT ROWID, STRICT"
+    )
+    database.execute("CREATE INDEX list_members_by_member ON list_members (member)")
+    database.execute(
+        "CREATE TABLE list_counter (id INTEGER PRIMARY KEY CHECK (id = 1), last INTEGER NOT NULL) STRICT"
+    )
+
+
 catalogs = Migrations("segserver.catalogs")
 
 
@@ -258,5 +278,5 @@ def create_events(database: Utils) -> None:
     )
 
 
-MIGRATIONS = (subjects, consents, requests, events, memberships, catalogs, callers, log)
+MIGRATIONS = (subjects, consents, requests, events, memberships, lists, catalogs, callers, log)
 """Every set, in the order in which a new database is made."""
