@@ -46,7 +46,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def isolated(folder: Path, **rules: float) -> Iterator[Installed]:
-    isolation = Isolation(trusted=["*"], path=[folder], rules=Rules(**{"call_s_max": 2.0, **rules}))
+    isolation = Isolation(
+        trusted=["*"], path=[folder], rules=Rules(**{"call_s_max": 3.0, "start_s_max": 60.0, **rules})
+    )
     ours = {"fine", "hostile"}
     installed = load(isolation=isolation)
     try:

@@ -28,6 +28,8 @@ WAITING_MAX = 256
 """So many calls wait at most; one more fails at once."""
 WARM_MAX = 256
 """So many traits run on their examples when the process is started again."""
+RESOLVED_MAX = 64
+"""So many replies about strategies under settings are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ class Supervisor:
         self._said = b""
         """The same as it came: what a later start says is compared with it, and not read."""
         self._warm: OrderedDict[messages.Code, None] = OrderedDict()
+        self._resolved: dict[bytes, messages.Reply] = {}
+        """What strategies are under settings: a plugin that is ill holds up no list and no catalog again."""
         self._needed = False
         """Whether a catalog has used its code."""
         self._accepting = False
@@ -125,10 +129,17 @@ class Supervisor:
     def ask(self, request: messages.Resolve | messages.Warm) -> messages.Reply:
         """The reply, for a thread without an event loop; the process is started for it. Raises
         :class:`NoAnswerError`."""
+        payload = messages.encode(request)
         if not isinstance(request, messages.Warm):
-            return self._patient(messages.encode(request)).result()
+            known = self._resolved.get(payload)
+            if known is None:
+                known = self._patient(payload).result()
+                if len(self._resolved) >= RESOLVED_MAX:
+                    self._resolved.clear()
+                self._resolved[payload] = known
+            return known
         self._needed = True
-        reply = self._patient(messages.encode(request)).result()
+        reply = self._patient(payload).result()
         with self._lock:  # only what went well once is done again at a later start
             for code in request.codes:
                 self._warm[code] = None
