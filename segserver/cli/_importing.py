@@ -1,20 +1,21 @@
-"""Writes the rows of a file as profiles: in batches, several of them on their way at a time."""
+"""Sends what a file's rows become to the server: in batches, several of them on their way at a time."""
 
 from __future__ import annotations
 
 import contextlib
+import re
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
 
-from segserver.cli._mapping import Rejected, RowMapping
-from segserver.cli._rows import Rows
-from segserver.client import Client, ProfileChange, ProfileWrite
+from segserver.cli._row_rules import Rejected, Skipped
+from segserver.cli._rows import Row, Rows
+from segserver.client import Client
 from segserver.errors import InvalidInput, LimitExceeded, SegserverError
-
-BATCH_ROWS = 1_000
-"""What the server takes in one call."""
+from segserver.model import Value
 
 BATCH_CHARACTERS = 1_000_000
 """Keeps a message below gRPC's 4 MiB, whatever the script: a character takes four bytes at most, with names
@@ -25,6 +26,11 @@ BATCHES_IN_FLIGHT = 4
 
 REPORTED_MAX = 1_000
 """Rejected rows that are kept for the report; all are counted, and given to the listener."""
+
+_PLACE_IN_CALL = re.compile(r"\b(events|changes)\[\d+\]\.")
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,58 +43,80 @@ class RejectedRow:
 
 @dataclass(slots=True)
 class Report:
-    """What became of the rows."""
+    """What became of the rows: each was written, skipped or rejected."""
 
     rows: int = 0
     written: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    """How many, by the reason that the mapping gives."""
     rejected_count: int = 0
     rejected: list[RejectedRow] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Item(Generic[T]):
+    """What some rows became. Of two items with one ``order``, the first must land first."""
+
+    lines: Sequence[int]
+    thing: T
+    order: Hashable
+    characters: int
+
+
 @dataclass(slots=True)
-class _Batch:
-    lines: list[int] = field(default_factory=list)
-    changes: list[ProfileChange] = field(default_factory=list)
-    subjects: set[str] = field(default_factory=set)
+class _Batch(Generic[T]):
+    items: list[Item[T]] = field(default_factory=list)
+    orders: set[Hashable] = field(default_factory=set)
     characters: int = 0
 
-    def fits(self, subject: str, characters: int) -> bool:
-        """Whether one more change goes in. No subject is in a batch twice: its rows must land in their
-        order.
-        """
-        return (
-            len(self.changes) < BATCH_ROWS
-            and self.characters + characters <= BATCH_CHARACTERS
-            and subject not in self.subjects
-        )
+    def add(self, item: Item[T]) -> None:
+        self.items.append(item)
+        self.orders.add(item.order)
+        self.characters += item.characters
 
 
-class Importer:
+class Importer(ABC, Generic[T]):
     """Imports rows through a client. An interrupted import is repeated from the start: writing a row twice
     is writing it once.
 
     ``progress`` is called after each batch, ``on_rejected`` for each rejected row.
     """
 
+    batch_max: ClassVar[int]
+    """What the server takes in one call."""
+    ordered_in_batch: ClassVar[bool]
+    """Whether a call keeps the order of what it is given; if not, no order is in a batch twice."""
+
     def __init__(
         self,
         client: Client,
-        mapping: RowMapping,
+        report: Report,
         progress: Callable[[], None],
         on_rejected: Callable[[RejectedRow], None],
         *,
         dry_run: bool = False,
     ) -> None:
-        self.report = Report()
+        self.report = report
         self._client = client
-        self._mapping = mapping
         self._progress = progress
         self._on_rejected = on_rejected
         self._dry_run = dry_run
-        self._flying: deque[tuple[_Batch, Future[list[SegserverError | None]]]] = deque()
+        self._flying: deque[tuple[_Batch[T], Future[list[SegserverError | None]]]] = deque()
 
-    def run(self, rows: Rows) -> Report:
-        """Imports all rows, and says what became of them.
+    @abstractmethod
+    def items(self, rows: Rows) -> Iterator[Item[T]]:
+        """What the rows become. Rows that are not taken are told of by :meth:`take`."""
+
+    @abstractmethod
+    def send(self, things: list[T]) -> list[SegserverError | None]:
+        """Sends one batch; for each the error it met, or ``None``. In a thread of its own."""
+
+    def landed(self, item: Item[T]) -> None:
+        """The server has it."""
+        self.report.written += len(item.lines)
+
+    def run(self, rows: Rows) -> None:
+        """Imports all rows; the report says what became of them.
 
         Raises:
             SegserverError: when the server can't go on; the rows before have landed, and the report counts
@@ -96,69 +124,73 @@ class Importer:
         """
         with ThreadPoolExecutor(BATCHES_IN_FLIGHT, "import") as threads:
             try:
-                batch = _Batch()
-                for line, change in self._changes(rows):
-                    subject, size = str(getattr(change.subject, "id", change.subject)), _characters(change)
-                    if not batch.fits(subject, size):
-                        self._send(threads, batch)
+                batch: _Batch[T] = _Batch()
+                for item in self.items(rows):
+                    if not self._fits(batch, item):
+                        self._fly(threads, batch)
                         batch = _Batch()
-                    batch.lines.append(line)
-                    batch.changes.append(change)
-                    batch.subjects.add(subject)
-                    batch.characters += size
-                self._send(threads, batch)
+                    batch.add(item)
+                self._fly(threads, batch)
                 while self._flying:
                     self._land()
             except SegserverError:
                 self._settle()
                 raise
-        return self.report
 
-    def _changes(self, rows: Rows) -> Iterator[tuple[int, ProfileChange]]:
-        for row in rows.rows:
-            self.report.rows += 1
+    def take(self, row: Row, read: Callable[[Sequence[Any]], R]) -> R | None:
+        """What ``read`` makes of a row's cells; ``None`` for one that is not taken; both count."""
+        self.report.rows += 1
+        try:
             if row.cells is None:
-                self._reject(row.line, row.problem)
-                continue
-            try:
-                change = self._mapping.change(self.report.rows, row.cells, rows.read_cell)
-            except Rejected as rejected:
-                self._reject(row.line, str(rejected))
-                continue
-            yield row.line, change
+                raise Rejected(row.problem)
+            return read(row.cells)
+        except Skipped as skipped:
+            reason = str(skipped)
+            self.report.skipped[reason] = self.report.skipped.get(reason, 0) + 1
+        except Rejected as rejected:
+            self._reject(row.line, str(rejected))
+        return None
 
-    def _send(self, threads: ThreadPoolExecutor, batch: _Batch) -> None:
-        if not batch.changes:
+    def _fits(self, batch: _Batch[T], item: Item[T]) -> bool:
+        return (
+            len(batch.items) < self.batch_max
+            and batch.characters + item.characters <= BATCH_CHARACTERS
+            and (self.ordered_in_batch or item.order not in batch.orders)
+        )
+
+    def _fly(self, threads: ThreadPoolExecutor, batch: _Batch[T]) -> None:
+        if not batch.items:
             return
-        if any(not flying.subjects.isdisjoint(batch.subjects) for flying, _ in self._flying):
+        if any(not flying.orders.isdisjoint(batch.orders) for flying, _ in self._flying):
             while self._flying:
                 self._land()
         while len(self._flying) >= BATCHES_IN_FLIGHT:
             self._land()
-        self._flying.append((batch, threads.submit(self._write, batch.changes)))
+        self._flying.append((batch, threads.submit(self._write, [item.thing for item in batch.items])))
 
-    def _write(self, changes: list[ProfileChange]) -> list[SegserverError | None]:
-        """For each change the error it met, or ``None``. A batch that is refused as a whole is tried in
-        halves, so
-        that one row that no message can hold costs itself only."""
+    def _write(self, things: list[T]) -> list[SegserverError | None]:
+        """For each thing the error it met, or ``None``. A batch that is refused as a whole is tried in
+        halves, so that one row that no message can hold costs itself only.
+        """
         if self._dry_run:
-            return [None] * len(changes)
+            return [None] * len(things)
         try:
-            results = self._client.upsert_profiles(changes)
+            return self.send(things)
         except (InvalidInput, LimitExceeded) as error:
-            if len(changes) == 1:
+            if len(things) == 1:
                 return [error]
-            half = len(changes) // 2
-            return self._write(changes[:half]) + self._write(changes[half:])
-        return [None if isinstance(result, ProfileWrite) else result for result in results]
+            half = len(things) // 2
+            return self._write(things[:half]) + self._write(things[half:])
 
     def _land(self) -> None:
         batch, future = self._flying.popleft()
-        for line, error in zip(batch.lines, future.result(), strict=True):
+        for item, error in zip(batch.items, future.result(), strict=True):
             if error is None:
-                self.report.written += 1
+                self.landed(item)
             else:
-                self._reject(line, error.message)
+                reason = _PLACE_IN_CALL.sub("", error.message)
+                for line in item.lines:
+                    self._reject(line, reason)
         self._progress()
 
     def _settle(self) -> None:
@@ -175,10 +207,10 @@ class Importer:
         self._on_rejected(row)
 
 
-def _characters(change: ProfileChange) -> int:
-    """About how long the change is as a message."""
+def characters(values: Mapping[str, Value]) -> int:
+    """About how long named values are in a message."""
     return sum(
         len(name)
         + (len(value) if isinstance(value, str) else sum(map(len, value)) if isinstance(value, tuple) else 12)
-        for name, value in change.attributes.items()
+        for name, value in values.items()
     )

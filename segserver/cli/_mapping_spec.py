@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -74,8 +74,8 @@ class ColumnSpec(_Part):
     unknown: list[str] = [""]
 
 
-class RejectSpec(_Part):
-    """A rule that holds for rows that are wrong as a whole, and the reason to report."""
+class ReasonSpec(_Part):
+    """A rule that holds for rows that are not taken, and the reason to report."""
 
     rule: str
     reason: str = Field(min_length=1)
@@ -99,28 +99,85 @@ def _spelled_out(column: Any) -> Any:
     return {"type": column} if isinstance(column, str) else column
 
 
-class MappingSpec(_Part):
-    """A whole mapping file; see examples/README.md."""
+class RowSpec(_Part):
+    """What every mapping file says about its rows; see examples/README.md."""
 
     subject: SubjectSpec
     format: FormatSpec = FormatSpec()
     columns: dict[str, Annotated[ColumnSpec, BeforeValidator(_spelled_out)]] = Field(min_length=1)
-    reject: list[RejectSpec] = []
+    skip: list[ReasonSpec] = []
+    """Rows that are in order and not wanted: they are counted by reason."""
+    reject: list[ReasonSpec] = []
+
+
+class MappingSpec(RowSpec):
+    """A mapping file whose rows become profiles."""
+
     attributes: dict[str, AttributeSpec] = Field(min_length=1)
 
 
-class SpecFile:
-    """A mapping file with the places of its parts.
+class SourceSpec(_Part):
+    """A value of an event: a column or a rule."""
+
+    column: str | None = None
+    rule: str | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if (self.column is None) == (self.rule is None):
+            raise ValueError("give either column or rule")
+        return self
+
+
+class PropertySpec(SourceSpec):
+    """A property of an event. Of a group of rows, ``take`` says what to make of their values."""
+
+    take: Literal["first", "last", "sum", "minimum", "maximum"] = "first"
+
+
+class EventSpec(_Part):
+    """One kind of event that a row can be."""
+
+    name: str
+    when: str = ""
+    """A rule that holds for such rows; empty takes every row that is none of those before."""
+    properties: dict[str, PropertySpec] = {}
+
+
+class EventsSpec(RowSpec):
+    """A mapping file whose rows become events: one each, or all rows with one value of ``group_by`` one
+    together.
+    """
+
+    id: SourceSpec
+    time: SourceSpec
+    group_by: str | None = None
+    events: list[EventSpec] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _takes_of_groups(self) -> Self:
+        if self.group_by is None and any(
+            "take" in each.model_fields_set for event in self.events for each in event.properties.values()
+        ):
+            raise ValueError("take is for groups of rows; say group_by, too")
+        return self
+
+
+SpecT = TypeVar("SpecT", bound=RowSpec)
+
+
+class SpecFile(Generic[SpecT]):
+    """A mapping file of one form with the places of its parts.
 
     Raises:
         InvalidInput: when it can't be read or its form is wrong, with every problem and its line.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, form: type[SpecT]) -> None:
         self.name = str(path)
         self._node = self._read(path)
         try:
-            self.spec = MappingSpec.model_validate(self._node.data())
+            self.spec: SpecT = form.model_validate(self._node.data())
         except ValidationError as error:
             raise self.refusal(
                 self.problem(_message(detail), *detail["loc"]) for detail in error.errors(include_url=False)

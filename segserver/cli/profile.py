@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
+from segserver.cli._import_options import Request, import_options
 from segserver.cli._output import console, json_option, table, time_text, value_text, write_json
 from segserver.cli._server import Server, server_options
 
@@ -74,38 +73,10 @@ def set_attributes(
 
 
 @command.command("import")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option(
-    "--mapping",
-    "mapping_file",
-    required=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="How a row becomes a profile, in YAML; examples/README.md describes it.",
-)
-@click.option(
-    "--format",
-    "kind",
-    type=click.Choice(["csv", "tsv", "jsonl", "parquet"]),
-    help="The kind of file, where its name does not tell.",
-)
-@click.option(
-    "--rejects",
-    "rejects_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write every rejected row's line and reason here, as JSON Lines.",
-)
-@click.option("--dry-run", is_flag=True, help="Check every row, and write nothing to the server.")
+@import_options
 @server_options
 @json_option
-def import_file(
-    file: Path,
-    mapping_file: Path,
-    kind: str | None,
-    rejects_file: Path | None,
-    dry_run: bool,
-    server: Server,
-    as_json: bool,
-) -> None:
+def import_file(request: Request, server: Server, as_json: bool) -> None:
     """Imports CSV, TSV, JSON Lines or Parquet as profiles.
 
     Good rows land; rejected ones are reported with line and reason, never with their values, and make the
@@ -115,6 +86,6 @@ def import_file(
     Example:
       segserver profile import customers.csv --mapping mapping.yaml
     """
-    from segserver.cli._import_command import run
+    from segserver.cli._import_command import import_profiles
 
-    run(server, file, mapping_file, kind, rejects_file, dry_run=dry_run, as_json=as_json)
+    import_profiles(server, request, as_json=as_json)

@@ -483,3 +483,31 @@ def test_a_server_in_trouble(run, server):
     assert result.stdout.endswith("store does not work: what happened (STORE_UNAVAILABLE)\n")
     told = json.loads(run("status", "--json").stdout)
     assert (told["works"], len(told["workers"]), told["workers"][0]["pid"]) == (False, 2, 41)
+
+
+def test_events_and_what_is_computed_of_them_are_listed(run, server):
+    definition = {"name": "order", "category": "behavioral", "title": "Bought"}
+    amount = {"name": "amount", "type": "double", "category": "financial"}
+    server.reply(
+        "ListEventDefinitions",
+        catalog_service_pb2.ListEventDefinitionsResponse(definitions=[definition | {"properties": [amount]}]),
+    )
+    how = {
+        "event": "order",
+        "aggregate": "sum",
+        "window": "30d",
+        "of": "amount",
+        "where": "event.amount > 1.0",
+    }
+    server.reply(
+        "ListComputedAttributes",
+        catalog_service_pb2.ListComputedAttributesResponse(
+            attributes=[
+                {"name": "spent", "type": "double", "definition_json": json.dumps(how), "owners": ["catalog"]}
+            ]
+        ),
+    )
+    listed = run("events", "list").output
+    assert re.search(r"order +behavioral +Bought", listed)
+    assert re.search(r"amount +double +financial", listed)
+    assert "sum of amount, order, 30d" in run("events", "computed").output

@@ -13,9 +13,10 @@ from segserver_tech import STRATEGY, TechSettings
 from segserver_tech.user_agent import UserAgentReader
 
 from segserver.catalog import read_directory, resolve
-from segserver.cli._mapping import ProfileChange, RowMapping
-from segserver.cli._mapping_spec import SpecFile
+from segserver.cli._mapping import RowMapping
+from segserver.cli._mapping_spec import MappingSpec, SpecFile
 from segserver.cli._rows import open_rows
+from segserver.client import ProfileChange
 from segserver.strategies.cel import folded
 from segserver.strategies.manager import load
 
@@ -136,7 +137,7 @@ def test_mapping_catalog_and_strategy_give_the_sizes_of_the_raw_file(lines, shar
 
 def imported(file: Path) -> list[ProfileChange]:
     """What ``profile import`` would write, row by row."""
-    spec = SpecFile(EXAMPLE / "mapping.yaml")
+    spec = SpecFile(EXAMPLE / "mapping.yaml", MappingSpec)
     mapping = RowMapping(spec, {attribute.name: attribute.type for attribute in STRATEGY.attributes})
     with open_rows(file, "tsv", spec.spec.format, list(spec.spec.columns)) as rows:
         return [
