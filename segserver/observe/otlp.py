@@ -5,6 +5,7 @@ SDK call to every count, which is what a worker spares itself."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger("segserver.observe")
 
 INTERVAL_S = 15.0
+EXPORT_S_MAX = 3
+"""How long an attempt to send may take: also the last one, for which a stop waits."""
 SCOPE = "segserver"
 
 
@@ -37,6 +40,7 @@ def resource(version: str, instance: str) -> Resource:
             "observe.otlp_endpoint needs OpenTelemetry: pip install 'segserver[otel]'",
             reason="OTEL_NOT_INSTALLED",
         ) from error
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # its lines are not JSON; ours tell
     return Resource.create(
         {"service.name": SCOPE, "service.version": version, "service.instance.id": instance}
     )
@@ -46,7 +50,7 @@ def exporter(endpoint: str) -> MetricExporter:
     """The OTLP exporter of numbers over gRPC; ``http://`` in an endpoint means without TLS."""
     from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 
-    return OTLPMetricExporter(endpoint=endpoint)
+    return OTLPMetricExporter(endpoint=endpoint, timeout=EXPORT_S_MAX)
 
 
 def tracers(endpoint: str, ratio: float, about: Resource) -> TracerProvider:
@@ -59,7 +63,7 @@ def tracers(endpoint: str, ratio: float, about: Resource) -> TracerProvider:
     from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 
     provider = TracerProvider(resource=about, sampler=ParentBasedTraceIdRatio(ratio))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, timeout=EXPORT_S_MAX)))
     return provider
 
 
@@ -90,9 +94,11 @@ class Sender:
             if snapshot is None:
                 continue
             try:
-                self._exporter.export(metrics_data(snapshot, self._about))
-            except Exception as error:  # a collector that is away must not end the thread
-                log.warning("metrics not sent", error=type(error).__name__)
+                sent = self._exporter.export(metrics_data(snapshot, self._about)).name
+            except Exception as error:  # whatever is wrong with the collector must not end the thread
+                sent = type(error).__name__
+            if sent != "SUCCESS":
+                log.warning("metrics not sent", why=sent)
 
 
 def metrics_data(snapshot: Snapshot, about: Resource) -> MetricsData:
