@@ -86,7 +86,7 @@ async def test_a_subject_goes_out_is_erased_and_comes_back(run, tmp_path):
     assert json.loads(file.read_text())["attributes"]["age"]["value"] == 44
     assert "joined" in await run("subject", "alias", "jo", "email:jo@example.org")
     erased = await run("subject", "erase", "email:JO@example.org", "--yes")
-    assert "aliases: 1, consent records: 0, profiles: 1" in erased
+    assert "aliases: 1, consent records: 0, events: 0, lists: 0, memberships: 0, profiles: 1" in erased
     assert "nothing was stored" in await run("subject", "erase", "jo", "--yes")
     await run("subject", "import", "jo", file)
     assert json.loads(await run("subject", "export", "jo"))["attributes"]["age"]["value"] == 44
