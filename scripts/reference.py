@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from segserver import config, errors
 from segserver.model import Role
@@ -67,7 +67,7 @@ def _settings(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, s
 
 
 def _default(value: Any) -> str:
-    if value is None or value in ("", {}):
+    if value is None or value in ("", {}, SecretStr("")):
         return "none"
     if isinstance(value, tuple):
         return code(json.dumps(value))
