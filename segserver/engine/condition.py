@@ -43,11 +43,15 @@ class Condition:
         found: list[Trouble] = []
         try:
             row, self._log = await engine.store.reads.read(_newest)
-            await engine.catalogs.follow(row)
             if engine.store.writer.trouble is not None:
                 await engine.store.writer.write(_touch)
         except Exception as error:  # the driver's own errors are among them
             found.append(_trouble(STORE, error))
+        else:
+            try:
+                await engine.catalogs.follow(row)
+            except Exception as error:  # whatever is wrong with a catalog, the one of before serves on
+                found.append(_trouble(CATALOG, error))
         others = {
             CATALOG: engine.catalogs.trouble,
             LOG: engine.audit.notary.trouble,
@@ -241,4 +245,6 @@ def _touch(connection: Connection) -> None:
 def _trouble(component: str, error: Exception) -> Trouble:
     if isinstance(error, SegserverError):
         return Trouble(component, error.reason, error.message)
-    return Trouble(component, "STORE_UNAVAILABLE", type(error).__name__)
+    return Trouble(
+        component, "INTERNAL" if component == CATALOG else "STORE_UNAVAILABLE", type(error).__name__
+    )

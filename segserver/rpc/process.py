@@ -19,6 +19,7 @@ from segserver.observe import otlp
 from segserver.observe.link import Link, Place, Ready, Report, write_ready
 from segserver.observe.prometheus import Endpoint
 from segserver.observe.snapshot import Snapshot, by_worker
+from segserver.rpc.handler import places
 from segserver.rpc.server import Server
 
 if TYPE_CHECKING:
@@ -95,9 +96,12 @@ async def _until_stopped(
             return
         again.clear()
         log.info("reloading")
-        server.reload()
-        if engine.config.catalog_dir is not None:
-            await engine.catalogs.reload(engine.config.catalog_dir)
+        try:
+            server.reload()
+            if engine.config.catalog_dir is not None:
+                await engine.catalogs.reload(engine.config.catalog_dir)
+        except Exception as error:  # a server that serves goes on serving
+            log.error("reload failed", error=type(error).__name__, at=places(error))
 
 
 @contextlib.contextmanager

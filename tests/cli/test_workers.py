@@ -109,6 +109,7 @@ def test_a_worker_that_dies_is_started_again_and_a_stop_loses_no_accepted_call(t
     with process(tmp_path, CATALOG, "--workers", "2") as server:
         with one_of_each(server, 2) as each:
             key = each[1].audit_checkpoint().key
+            reload(server, each[1])
             version = each[1].publish_catalog([Document("catalog.yaml", OLDER)])
             first = next(worker for worker in each[1].status() if worker.worker == 1)
             os.kill(first.pid, signal.SIGKILL)
@@ -117,7 +118,7 @@ def test_a_worker_that_dies_is_started_again_and_a_stop_loses_no_accepted_call(t
                     w for w in each[2].status() if w.worker == 1 and w.pid != first.pid and w.restarts == 1
                 ]
             )
-            assert again[0].catalog_version == version.version, "the folder was not published again"
+            assert again[0].catalog_version == version.version == 3, "the folder was not published again"
         assert server.lines("worker ended")[0]["code"] == -signal.SIGKILL
         answered = []
 
@@ -134,6 +135,19 @@ def test_a_worker_that_dies_is_started_again_and_a_stop_loses_no_accepted_call(t
                 each.result()
     assert server.lines("stopping")[-1].get("worker") in (1, 2)
     assert set(answered) == logged(server, key), "a call was accepted and not answered, or lost"
+
+
+def reload(server, client):
+    """SIGHUP reads the folder again; a bad one leaves what serves."""
+    file = server.folder / "catalog" / "catalog.yaml"
+    file.write_text(CATALOG.replace("18", "30"))
+    server.tell(signal.SIGHUP)
+    until(lambda: [worker.catalog_version for worker in client.status()] == [2, 2])
+    file.write_text(CATALOG[:-20])
+    server.tell(signal.SIGHUP)
+    until(lambda: len(server.lines("catalog refused")) == 2)
+    troubled = until(lambda: (w := client.status()) and all(x.troubles for x in w) and w)
+    assert [(w.catalog_version, w.troubles[0].component) for w in troubled] == [(2, "catalog")] * 2
 
 
 def logged(server, key):
