@@ -82,13 +82,15 @@ def command(
     import asyncio
 
     from segserver.config import load
-    from segserver.observe import logs
     from segserver.observe.link import Place
 
     files = {"cert_file": tls_cert, "key_file": tls_key, "client_ca_file": tls_client_ca}
     tls = {name: file for name, file in files.items() if file is not None}
     config = load(config_file, **overrides, tls=tls or None)
     place = Place.of(os.environ)
+
+    from segserver.observe import logs  # structlog brings Rich: not before the usage is known to be right
+
     logs.configure(0 if place is None else place.worker)
     check_reach(config)
     if config.workers > 1 and place is None:
