@@ -142,3 +142,14 @@ def test_processes_that_start_at_once_publish_one_version(engine, other):
 def test_without_a_catalog_there_is_no_start(tmp_path):
     with pytest.raises(FailedPrecondition, match="no catalog is published yet"):
         open_engine(tmp_path)
+
+
+async def test_a_defect_while_a_catalog_is_compiled_is_no_trouble_of_the_store(engine, other, monkeypatch):
+    await engine.catalogs.publish(ADMIN, OLDER)
+
+    def fail(_):
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(other.catalogs, "resolve", fail)
+    (trouble,) = await Condition(other).look()
+    assert (trouble.component, trouble.reason, trouble.message) == ("catalog", "INTERNAL", "RuntimeError")
