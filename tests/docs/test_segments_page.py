@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from segserver.catalog.definitions import AttributeDefinition, PurposeDefinition, SegmentDefinition
+from segserver.catalog.definitions import (
+    AttributeDefinition,
+    ListDefinition,
+    PurposeDefinition,
+    SegmentDefinition,
+)
 from segserver.errors import RuleError
 from segserver.rules import Environment, Rule
 from segserver.rules.builtins import BUILTINS
@@ -26,6 +31,7 @@ VARIABLES = {
     "interests": "list(string)",
     "joined": "timestamp",
     "phone": "string",
+    "lists.vip_2026": "bool",
 }
 CUSTOMER = {
     "visits": 5,
@@ -33,6 +39,7 @@ CUSTOMER = {
     "city": "Oslo",
     "interests": ("wine", "cheese"),
     "joined": dt.datetime(2021, 5, 17, 10, 30, tzinfo=dt.UTC),
+    "lists.vip_2026": True,
 }
 FORMS = {"_?_:_": "{} ? {} : {}", "_[_]": "{}[{}]", "!_": "!{}", "-_": "-{}", "@in": "{} in {}"}
 
@@ -97,6 +104,7 @@ def test_what_is_refused_says_so(rule: str, message: str) -> None:
     [
         ("## Purposes", PurposeDefinition),
         ("## Attributes", AttributeDefinition),
+        ("## Lists of customers", ListDefinition),
         ("## Segments", SegmentDefinition),
     ],
 )
