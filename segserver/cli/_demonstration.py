@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import itertools
 import signal
 import socket
@@ -17,10 +18,12 @@ import click
 
 from segserver.cli._output import console, outcome_text, table, write_json
 from segserver.cli._population import Situation, decide, population, situation, subject
+from segserver.cli._population_events import events
 from segserver.cli._request import reason_of
 from segserver.cli._server import DEVELOPMENT_KEY, read_key
 from segserver.client import Client, Evaluation, ProfileWrite
 from segserver.errors import NotFound, SegserverError, Unavailable
+from segserver.model import Outcome
 
 HOST = "127.0.0.1"
 START_S = 60.0
@@ -29,8 +32,12 @@ START_S = 60.0
 STOP_S = 15.0
 POLL_S = 0.05
 BATCH = 1_000
+EVENT_BATCH = 10_000
 
 SHOWN_SEGMENTS = 6
+"""Of those that are shown to everybody."""
+STANDINGS = ("journey/", "value/")
+"""How the segments begin that are shown to their members only: a stage, a worth."""
 SHOWN_CUSTOMERS = {"analytics": 2, "marketing": 9}
 """By purpose. Marketing needs consent: each of the first customers is in another situation."""
 DECIDED_MAX = 1_000
@@ -57,6 +64,7 @@ def run(
     with _server(data_dir, port, catalog) as (process, address):
         with Client(address, api_key=read_key(data_dir / DEVELOPMENT_KEY)) as client:
             written = _fill(client, customers, seed)
+            _record(client, customers, seed)
             _decide(client, min(customers, DECIDED_MAX))
             answers = list(_answers(client, customers))
         if as_json:
@@ -176,6 +184,16 @@ def _fill(client: Client, customers: int, seed: int) -> int:
     return written
 
 
+def _record(client: Client, customers: int, seed: int) -> None:
+    """Records what the customers did, dated back from now, unless a former demonstration did."""
+    declared = list(client.event_definitions())
+    done = list(events(customers, seed, dt.datetime.now(dt.UTC), declared))
+    for start in range(0, len(done), EVENT_BATCH):
+        for error in client.record_events(done[start : start + EVENT_BATCH]).rejected.values():
+            if error.reason != "EVENT_ID_TAKEN":
+                raise error
+
+
 def _decide(client: Client, customers: int) -> None:
     """Records the decisions of customers, unless a former demonstration did."""
     if "marketing" not in {purpose.name for purpose in client.purposes()}:
@@ -194,7 +212,9 @@ def _answers(client: Client, customers: int) -> Iterator[tuple[str, dict[str, Ev
     )
     for purpose, count in shown.items():
         segments = [segment.id for segment in client.segments(purpose)]
-        spread = segments[:: -(-len(segments) // SHOWN_SEGMENTS)]
+        standings = [segment for segment in segments if segment.startswith(STANDINGS)]
+        others = [segment for segment in segments if not segment.startswith(STANDINGS)]
+        spread = others[:: -(-len(others) // SHOWN_SEGMENTS) or 1] + standings
         numbers = range(1, min(customers, count) + 1)
         subjects = [subject(number) for number in numbers]
         evaluations: dict[str, Evaluation] = {}
@@ -209,7 +229,11 @@ def _print(purpose: str, evaluations: Mapping[str, Evaluation]) -> None:
     made = table("customer", "segment", "outcome", "reason", title=f"For {purpose}", whole="segment")
     for number, (customer, evaluation) in enumerate(evaluations.items(), start=1):
         names = [customer, _said(situation(number)) if purpose == "marketing" else ""]
-        rows = [(r.segment, r.outcome, reason_of(r)) for r in evaluation.results]
+        rows = [
+            (r.segment, r.outcome, reason_of(r))
+            for r in evaluation.results
+            if r.outcome is Outcome.MEMBER or not r.segment.startswith(STANDINGS)
+        ]
         if len({(outcome, reason) for _, outcome, reason in rows}) == 1:
             rows = [("all of them", *rows[0][1:])]
         for name, row in itertools.zip_longest(names, rows):
