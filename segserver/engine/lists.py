@@ -9,6 +9,7 @@ from functools import partial
 from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.catalog.names import close_to
 from segserver.engine.answers import new_evaluation_id
+from segserver.engine.memberships import kept_purposes
 from segserver.engine.serving import Serving
 from segserver.engine.store import Store
 from segserver.errors import InvalidInput, LimitExceeded, NotFound, SegserverError
@@ -16,9 +17,13 @@ from segserver.model import Caller, SubjectId
 from segserver.privacy.pseudonyms import Pseudonyms
 from segserver.storage.contract import Connection
 from segserver.storage.lists import ListRow, Lists
+from segserver.storage.memberships import Memberships
 
 LIST = "LIST"
 """Why a subject's memberships are looked at again."""
+
+IDLE_US = 3_600_000_000
+"""An upload that brings nothing for an hour has broken off, and what it brought is removed."""
 
 REJECTED_NAMED_MAX = 100
 """So many wrong ids of an upload are told apart, by their places; all are counted."""
@@ -60,6 +65,7 @@ class ListDesk:
         self._now_us = now_us
         self._ids_max = ids_max
         self._rows = Lists()
+        self._memberships = Memberships()
 
     async def upload(
         self, caller: Caller, upload: Upload, pieces: AsyncIterator[Sequence[str]]
@@ -74,24 +80,28 @@ class ListDesk:
         self._declared(upload.name)
         if upload.expires_us is not None and upload.expires_us <= now_us:
             raise InvalidInput.of("expire_time", "is over already", reason="EXPIRY_OVER")
-        version = int((await self._store.writer.write(self._rows.begin)).result)
-        progress = Progress(reasons=[])
-        async for ids in pieces:
-            keys = self._keys(upload.id_type, ids, progress)
-            if progress.taken > self._ids_max:
-                raise LimitExceeded(
-                    f"a list has at most {self._ids_max} ids (limits.list_ids_max)",
-                    reason="LIMIT_EXCEEDED",
-                    metadata={"limit": "list_ids_max", "value": str(self._ids_max)},
-                )
-            await self._store.writer.write(partial(self._add, version, keys))
-            yield progress
-        if not progress.taken:
-            raise InvalidInput.of("ids", "there was no id that could be taken", reason="LIST_EMPTY")
-        row = await self._serve(caller, upload, version, progress)
-        yield row
-        while (await self._store.writer.write(lambda c: self._rows.drop_unused(c, version - 1))).result:
-            pass
+        version = int((await self._store.writer.write(lambda c: self._rows.begin(c, now_us))).result)
+        row: ListRow | None = None
+        try:
+            progress = Progress(reasons=[])
+            async for ids in pieces:
+                keys = self._keys(upload.id_type, ids, progress)
+                if progress.taken > self._ids_max:
+                    raise LimitExceeded(
+                        f"a list has at most {self._ids_max} ids (limits.list_ids_max)",
+                        reason="LIMIT_EXCEEDED",
+                        metadata={"limit": "list_ids_max", "value": str(self._ids_max)},
+                    )
+                await self._store.writer.write(partial(self._add, version, keys))
+                yield progress
+            if not progress.taken:
+                raise InvalidInput.of("ids", "there was no id that could be taken", reason="LIST_EMPTY")
+            row = await self._serve(caller, upload, version, progress)
+            yield row
+        finally:
+            if row is None:
+                await self._store.writer.write(lambda c: self._rows.give_up(c, version))
+            await self._drop_unused()
 
     async def listing(self) -> list[ListRow]:
         """The lists that there are, expired ones too."""
@@ -106,14 +116,33 @@ class ListDesk:
             if row is None:
                 known = [one.name for one in self._rows.listing(connection)]
                 raise NotFound(f"no list {name!r}", reason="LIST_NOT_FOUND", near=close_to(name, known))
-            self._rows.mark_members(connection, row.version, now_us, LIST)
+            self._mark(connection, name, now_us, ())
             self._rows.delete(connection, name)
 
         entry = self._entry(Kind.LIST_DELETED, caller, name, {}, now_us)
         await self._store.writer.write(work, (entry,))
+        await self._drop_unused()
+
+    def _mark(self, connection: Connection, name: str, now_us: int, versions: Sequence[int]) -> None:
+        """Has memberships that hang on a list looked at again: of those who are in one of the versions, or
+        without any of everybody, as a list that begins or ends to serve tells of each who is not in it, too.
+        """
+        serving = self._serving()
+        if not any(name in serving.plan(purpose).needs.lists.values() for purpose in kept_purposes(serving)):
+            return
+        if not versions:
+            self._memberships.mark_all(connection, now_us, LIST)
+        for version in versions:
+            self._rows.mark_members(connection, version, now_us, LIST)
+
+    async def _drop_unused(self) -> None:
+        """Removes, piece by piece, what no list needs any more."""
+        idle_since_us = self._now_us() - IDLE_US
+        while (await self._store.writer.write(lambda c: self._rows.drop_unused(c, idle_since_us))).result:
+            pass
 
     def _add(self, version: int, keys: Sequence[bytes], connection: Connection) -> None:
-        self._rows.add(connection, version, keys)
+        self._rows.add(connection, version, keys, self._now_us())
 
     def _declared(self, name: str) -> None:
         lists = self._serving().catalog.lists
@@ -141,9 +170,13 @@ class ListDesk:
 
         def work(connection: Connection) -> ListRow:
             before = self._rows.get(connection, upload.name)
-            if before is not None:
-                self._rows.mark_members(connection, before.version, now_us, LIST)
-            self._rows.mark_members(connection, version, now_us, LIST)
+            goes_on = (
+                before is not None
+                and before.expires_us == upload.expires_us
+                and (before.expires_us is None or before.expires_us > now_us)
+            )
+            versions = (before.version, version) if before is not None and goes_on else ()
+            self._mark(connection, upload.name, now_us, versions)
             return self._rows.serve(connection, upload.name, version, upload.owner, now_us, upload.expires_us)
 
         def entries(row: ListRow) -> list[bytes]:

@@ -216,8 +216,8 @@ class Memberships:
         row = connection.execute("SELECT digest FROM membership_catalog").fetchone()
         return "" if row is None else str(row[0])
 
-    def mark_everybody(self, connection: Connection, due_us: int, reason: str, digest: str) -> None:
-        """Has every stored subject looked at again, under a catalog that is new."""
+    def mark_all(self, connection: Connection, due_us: int, reason: str) -> None:
+        """Has every stored subject looked at again."""
         connection.execute(
             "INSERT INTO membership_due"
             " SELECT subject_key, CAST(? AS BIGINT), CAST(? AS TEXT), 1 FROM subjects WHERE true"
@@ -225,6 +225,10 @@ class Memberships:
             " reason = excluded.reason, marks = membership_due.marks + 1",
             (due_us, reason),
         )
+
+    def mark_everybody(self, connection: Connection, due_us: int, reason: str, digest: str) -> None:
+        """Has every stored subject looked at again, under a catalog that is new."""
+        self.mark_all(connection, due_us, reason)
         connection.execute("DELETE FROM membership_catalog")
         connection.execute("INSERT INTO membership_catalog VALUES (?)", (digest,))
 

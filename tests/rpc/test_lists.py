@@ -9,7 +9,8 @@ import pytest
 from servers import Clock, open_engine, running
 
 from segserver.audit.entry import Kind
-from segserver.errors import InvalidInput, LimitExceeded, NotFound, PermissionDenied
+from segserver.engine.lists import Upload
+from segserver.errors import Conflict, InvalidInput, LimitExceeded, NotFound, PermissionDenied
 from segserver.model import Caller, Outcome, Role, SubjectId
 
 EVERYTHING = Caller("shop", frozenset(Role), frozenset({"*"}))
@@ -24,6 +25,7 @@ attributes:
   points: {type: int, category: behavioral}
 segments:
   - {id: vips, rule: in_list("vip-2026")}
+  - {id: others, rule: '!in_list("vip-2026")'}
   - {id: rich, rule: points > 10}
 """
 
@@ -120,7 +122,10 @@ async def test_everybody_at_once_is_asked_about_lists_too(server):
     async for page in server.engine.bulk.evaluate_all(EVERYTHING, "service"):
         for token, numbers in zip(page.tokens, page.numbers, strict=True):
             found[token] = [page.distinct[place].outcome.name for place in numbers]
-    assert sorted(found.values()) == [["NOT_MEMBER", "MEMBER"], ["NOT_MEMBER", "NOT_MEMBER"]]
+    assert sorted(found.values()) == [
+        ["MEMBER", "NOT_MEMBER", "NOT_MEMBER"],
+        ["NOT_MEMBER", "NOT_MEMBER", "MEMBER"],
+    ]
 
 
 async def test_an_erased_subject_is_on_no_list(server):
@@ -149,3 +154,53 @@ async def test_wrong_uploads_say_what_is_wrong_and_change_nothing(server):
     assert await outcome(client, "ada") is Outcome.UNKNOWN
     with pytest.raises(NotFound):
         await client.delete_list("vip-2026")
+
+
+async def pieces(*given):
+    for piece in given:
+        yield piece
+
+
+async def test_uploads_at_the_same_time_lose_nothing_of_each_other(server):
+    slow = server.engine.lists.upload(EVERYTHING, Upload("vip-2026", ""), pieces(["ada"], ["bob"], ["eve"]))
+    await anext(slow)
+    await upload(server.client(), ["dan"])
+    assert [step async for step in slow][-1].size == 3
+
+
+async def test_an_upload_that_is_cut_leaves_nothing(server):
+    cut = server.engine.lists.upload(EVERYTHING, Upload("vip-2026", ""), pieces(["ada"], ["bob"]))
+    await anext(cut)
+    await cut.aclose()
+    count = "SELECT (SELECT COUNT(*) FROM list_members) + (SELECT COUNT(*) FROM list_versions)"
+    assert server.engine.store.reader.execute(count).fetchone()[0] == 0
+    assert await server.client().lists() == ()
+
+
+async def test_an_upload_that_idles_for_an_hour_is_told_so(server):
+    slow = server.engine.lists.upload(EVERYTHING, Upload("vip-2026", ""), pieces(["ada"], ["bob"]))
+    await anext(slow)
+    server.clock.time += dt.timedelta(hours=2)
+    await upload(server.client(), ["dan"])
+    with pytest.raises(Conflict, match="upload the list again"):
+        await anext(slow)
+    assert (await server.client().lists())[0].size == 1
+
+
+async def test_memberships_of_those_who_are_not_in_a_list_follow_it_too(server):
+    client = server.client()
+    await client.upsert_profile("bob", {"points": 1})
+    await client.upsert_profile("ada", {"points": 1})
+    await client.add_alias("ada", SubjectId("email", "ada@example.org"))
+    await client.refresh_memberships()
+
+    async def members(segment):
+        await client.refresh_memberships()
+        return len([one async for one in client.members(segment, "service")])
+
+    await upload(client, ["eve"])
+    assert await members("others") == 2
+    await upload(client, ["ada@example.org"], id_type="email")
+    assert (await members("others"), await members("vips")) == (1, 1)
+    await client.delete_list("vip-2026")
+    assert (await members("others"), await members("vips")) == (0, 0)

@@ -179,6 +179,7 @@ STEPS = (
             'CREATE TABLE lists (name TEXT COLLATE "C" PRIMARY KEY, version BIGINT NOT NULL,'
             ' owner TEXT COLLATE "C" NOT NULL, size BIGINT NOT NULL, uploaded_us BIGINT NOT NULL,'
             " expires_us BIGINT)",
+            "CREATE TABLE list_versions (version BIGINT PRIMARY KEY, touched_us BIGINT NOT NULL)",
             "CREATE TABLE list_members (version BIGINT NOT NULL, member BYTEA NOT NULL,"
             " PRIMARY KEY (version, member))",
             "CREATE INDEX list_members_by_member ON list_members (member)",

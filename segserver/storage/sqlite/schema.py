@@ -159,10 +159,14 @@ lists = Migrations("segserver.lists")
 
 @lists()
 def create_lists(database: Utils) -> None:
-    """Uploaded lists: the version of each that serves, and the members of every version that is kept."""
+    """Uploaded lists: the version of each that serves, when every version that has members grew last, and
+    its members."""
     database.execute(
         "CREATE TABLE lists (name TEXT PRIMARY KEY, version INTEGER NOT NULL, owner TEXT NOT NULL,"
         " size INTEGER NOT NULL, uploaded_us INTEGER NOT NULL, expires_us INTEGER) STRICT"
+    )
+    database.execute(
+        "CREATE TABLE list_versions (version INTEGER PRIMARY KEY, touched_us INTEGER NOT NULL) STRICT"
     )
     database.execute(
         "CREATE TABLE list_members (version INTEGER NOT NULL, member BLOB NOT NULL,"
