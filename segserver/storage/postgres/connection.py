@@ -25,6 +25,9 @@ IDLE_TRANSACTION_MS = 15_000
 meanwhile.
 """
 
+_ENDED = ("57P", "08", "25P03")
+"""The codes of a shutdown, a failed connection, and a transaction that stood still for too long."""
+
 _VALUE = re.compile(r"\?(\d+)?")
 
 
@@ -44,9 +47,9 @@ def numbered(sql: str) -> str:
 class Connection:
     """One connection, for one thread at a time. Statements outside a transaction commit by themselves.
 
-    A lost connection fails the statement at hand with :class:`Unavailable`; the next one opens another. With
-    ``reopens`` false it stays lost until :meth:`reopen`: what follows in a transaction must not run outside
-    of it.
+    When it was lost, the next statement opens another; a statement that notices the loss is run again where
+    it only reads, and fails with :class:`Unavailable` where it writes. With ``reopens`` false it stays lost
+    until :meth:`reopen`: what follows in a transaction must not run outside of it.
     """
 
     def __init__(
@@ -75,7 +78,14 @@ class Connection:
         try:
             return self._raw.execute(numbered(sql), parameters, binary=True)
         except psycopg.Error as error:
-            raise unavailable(error) from None
+            failed = self._failed(error)
+            if not (self.lost and self._reopens and self._read_only):
+                raise failed from None
+        self._ready()  # it was lost some time ago, and a read may be run twice
+        try:
+            return self._raw.execute(numbered(sql), parameters, binary=True)
+        except psycopg.Error as error:
+            raise self._failed(error) from None
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> Rows:
         """Runs one statement for each row of values, in few round trips. Raises :class:`Unavailable`."""
@@ -84,7 +94,7 @@ class Connection:
         try:
             cursor.executemany(numbered(sql), rows)
         except psycopg.Error as error:
-            raise unavailable(error) from None
+            raise self._failed(error) from None
         return cursor
 
     def script(self, statements: str) -> tuple[Any, ...] | None:
@@ -98,7 +108,7 @@ class Connection:
                 pass
             return cursor.fetchone() if cursor.description else None
         except psycopg.Error as error:
-            raise unavailable(error) from None
+            raise self._failed(error) from None
 
     def command(self, statement: str) -> str:
         """Runs a statement without values or rows; what PostgreSQL says that it did. Raises
@@ -107,7 +117,7 @@ class Connection:
         try:
             return self._raw.execute(statement).statusmessage or ""
         except psycopg.Error as error:
-            raise unavailable(error) from None
+            raise self._failed(error) from None
 
     def reopen(self) -> None:
         """Opens another connection in its place. Raises :class:`Unavailable`."""
@@ -117,6 +127,14 @@ class Connection:
     def close(self) -> None:
         """Closes it."""
         self._raw.close()
+
+    def _failed(self, error: psycopg.Error) -> Unavailable:
+        """The error as a caller gets it. A connection that the server has ended counts as lost at once: libpq
+        notices only with the next statement.
+        """
+        if (error.sqlstate or "").startswith(_ENDED):
+            self._raw.close()
+        return unavailable(error)
 
     def _ready(self) -> None:
         if self._raw.closed and self._reopens:

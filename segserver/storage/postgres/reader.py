@@ -8,7 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from segserver.errors import Unavailable
 from segserver.storage import contract
 from segserver.storage.postgres.connection import Connection
 
@@ -42,10 +41,4 @@ class PoolReader:
         if connection is None:
             connection = self._own.connection = self._connect()
             self._opened.append(connection)
-        try:
-            return work(connection)
-        except Unavailable:
-            if not connection.lost:
-                raise
-        # It may have been lost long ago: it opens itself again, or says that it can't.
         return work(connection)
