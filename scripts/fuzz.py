@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import atheris
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 with atheris.instrument_imports(include=["segserver"]):
     from segserver.audit import entry, note, proof
@@ -30,6 +31,9 @@ VARIABLES = {
     "tags": "list(string)",
     "seen": "timestamp",
 }
+SIGNER = note.Signer("segserver/x", Ed25519PrivateKey.from_private_bytes(bytes(32)))
+KEY = SIGNER.key
+NOTE = SIGNER.sign(note.Checkpoint("segserver/x", 1, bytes(32)))
 SEEDS = {
     "rules": [
         b"age >= 18 && country in ['DE', 'AT']",
@@ -38,14 +42,15 @@ SEEDS = {
         b"country.matches('^[a-z]{2,9}$') && size(tags) > 3",
     ],
     "audit": [
-        b'{"v":1,"time":"2026-01-01T00:00:00.000000Z","kind":"evaluation","caller":"shop"}',
-        b"segserver/x\n1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n\xe2\x80\x94 segserver/x AAAAAAAA\n",
-        b"segserver/x+00000000+AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-        b"c2sp.org/tlog-proof@v1\nindex 3\nAAAA\n\nsegserver/x\n4\nAAAA\n",
+        entry.encode(
+            entry.Entry(time="2026-01-01T00:00:00.000000Z", kind=entry.Kind.EVALUATION, caller="shop")
+        ),
+        NOTE.encode(),
+        str(SIGNER.key).encode(),
+        f"c2sp.org/tlog-proof@v1\nindex 0\n\n{NOTE}".encode(),
     ],
 }
 ENVIRONMENT = Environment(VARIABLES)
-KEY = note.NoteKey("segserver/x", bytes(32))
 
 
 def rules(data: bytes) -> None:
