@@ -67,7 +67,7 @@ def add(
     """Add a caller and show its API key, once. Before the first start of the server, make the keys.
 
     \b
-    Examples:
+    Example:
       segserver callers add shop --role evaluator --purpose personalization --days 90
       segserver callers add till --role evaluator --certificate spiffe://shop.example/till
     """
