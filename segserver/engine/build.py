@@ -244,6 +244,7 @@ def _build(config: Config, plugins: Installed, now_us: Callable[[], int], *, pub
                 store,
                 Keys(provider, vault, Subjects()),
                 rights,
+                histories,
                 lambda: served.serving,
                 config.upkeep,
                 now_us,

@@ -9,10 +9,12 @@ the one where it belongs.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from segserver.errors import IntegrityError
 from segserver.events.history import CHUNK_ROWS, Chunk, Head, History, Part, decode, encode, merge, split
@@ -75,15 +77,58 @@ class Histories:
             stretch.close_oldest(chunk, [part for part, _ in opened])
             return
         together = _of_one_size(opened, len(chunk))
-        stretch.add_open(merge([*stretch.chunks(together), chunk]) if together else chunk)
+        stretch.add(merge([*stretch.chunks(together), chunk]) if together else chunk, closed=False)
         stretch.drop(together)
 
     def learn(self, connection: Connection, subject: Subject, event: str, heads: Mapping[int, Head]) -> None:
-        """Keeps the heads (part → head) that gained partial results."""
+        """Keeps the heads (part → head) that gained partial results, where the part is still that one: it may
+        have been removed since, and its number given again."""
         stream = self._vault.stream(event)
         for part, head in heads.items():
+            sealed = self._parts.head(connection, subject.subject_key, stream, part)
+            if sealed is None or not self._is_of(subject, stream, part, sealed, head):
+                continue
             sealed = self._vault.seal_head(subject, stream, part, head.encode())
             self._parts.set_head(connection, subject.subject_key, stream, part, sealed)
+
+    def begins_by(self, connection: Connection, subject: Subject, event: str, until_us: int) -> bool:
+        """Whether a subject has an event of this name at or before a moment. Raises
+        :class:`IntegrityError`."""
+        history, _ = self.read(connection, subject, event)
+        return bool(history.firsts) and history.firsts[0] <= until_us
+
+    def forget(
+        self, connection: Connection, subject: Subject, event: str, until_us: int, summary: Summary
+    ) -> int:
+        """Removes a subject's events of one name at or before a moment; how many. A closed part that holds
+        nothing else goes unread, a part that holds others is written again. Raises :class:`IntegrityError`.
+        """
+        stream = self._vault.stream(event)
+        rows = self._parts.read(connection, subject.subject_key, stream)
+        following = rows[-1].part + 1 if rows else 1
+        stretch = _Stretch(self._vault, self._parts, connection, subject, event, stream, following, summary)
+        over = [
+            (row, head)
+            for row in rows
+            if (head := self._part(connection, subject, row).head).first_us <= until_us
+        ]
+        kept = [
+            (stretch.later(row.part, until_us), row.head is not None)
+            for row, head in over
+            if head.last_us > until_us
+        ]
+        stretch.drop([row.part for row, _ in over])
+        for chunk, closed in kept:
+            stretch.add(chunk, closed=closed)
+        return sum(row.events for row, _ in over) - sum(len(chunk) for chunk, _ in kept)
+
+    def _is_of(self, subject: Subject, stream: bytes, part: int, sealed: bytes, head: Head) -> bool:
+        """Whether a stored head is of the same events as another one."""
+        try:
+            stored = Head.decode(self._vault.open_head(subject, stream, part, sealed))
+        except IntegrityError:
+            return False
+        return replace(stored, partials={}) == replace(head, partials={})
 
     def _part(self, connection: Connection, subject: Subject, row: PartRow) -> Part:
         if row.head is not None:
@@ -132,10 +177,6 @@ class _Stretch:
         """Removes parts whose events are in others now."""
         self._parts.drop(self._connection, self._subject.subject_key, self._stream, parts)
 
-    def add_open(self, chunk: Chunk) -> None:
-        """Stores an open part."""
-        self._add(chunk, closed=False)
-
     def close_oldest(self, chunk: Chunk, opened: Sequence[int]) -> None:
         """Closes all but the latest events of the open parts and the chunk: those may still get company."""
         everything = merge([*self.chunks(opened), chunk])
@@ -144,8 +185,13 @@ class _Stretch:
         if len(last) < CHUNK_ROWS:
             last = merge([full.pop(), last])
         for one in full:
-            self._add(one, closed=True)
-        self._add(last, closed=False)
+            self.add(one, closed=True)
+        self.add(last, closed=False)
+
+    def later(self, part: int, after_us: int) -> Chunk:
+        """The events of a part that are later than a moment."""
+        chunk = self._open(part)
+        return _taken(chunk, range(bisect_right(chunk.times, after_us), len(chunk)))
 
     def place_late(self, chunk: Chunk) -> Chunk:
         """Puts the events that belong among closed parts there; returns the others."""
@@ -163,7 +209,7 @@ class _Stretch:
             self.drop([part])
             rows_each = CHUNK_ROWS if len(whole) >= 2 * CHUNK_ROWS else len(whole)
             for piece in split(whole, rows_each):
-                self._add(piece, closed=True)
+                self.add(piece, closed=True)
         return _taken(chunk, kept) if late else chunk
 
     def _head(self, row: PartRow) -> Head:
@@ -174,7 +220,8 @@ class _Stretch:
         sealed = self._parts.body(self._connection, self._subject.subject_key, self._stream, part)
         return decode(self._vault.open_events(self._subject, self._stream, part, sealed or b""))
 
-    def _add(self, chunk: Chunk, *, closed: bool) -> None:
+    def add(self, chunk: Chunk, *, closed: bool) -> None:
+        """Stores a part."""
         part = self._following
         self._following += 1
         body = self._vault.seal_events(self._subject, self._stream, part, encode(chunk))

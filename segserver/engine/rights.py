@@ -127,9 +127,8 @@ class RightsDesk:
     async def add_alias(self, caller: Caller, subject_id: SubjectId, alias: SubjectId) -> str:
         """Makes another id lead to the subject; its token. Raises :class:`NotFound`, :class:`Conflict`."""
         key, other = self._pseudonyms.subject_key(subject_id), self._pseudonyms.subject_key(alias)
-        return await self._write(
-            Kind.PROFILE_WRITTEN, caller, self._rights.join(other, key), {"alias": "added"}
-        )
+        work = self._rights.join(other, key, self._now_us())
+        return await self._write(Kind.PROFILE_WRITTEN, caller, work, {"alias": "added"})
 
     async def open_request(self, caller: Caller, subject_id: SubjectId, kind: RequestKind) -> RequestRow:
         """Enters a request, also of a person of whom nothing is stored: that answer is due as well."""

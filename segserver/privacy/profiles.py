@@ -10,10 +10,9 @@ from segserver.privacy.vault import Subject, Vault
 from segserver.storage.contract import Connection
 from segserver.storage.subjects import SubjectRow, Subjects
 
-
 Touched = Callable[[Connection, Subject, int, str], None]
 """What else is to happen when a subject changes, in the same transaction: the connection, the subject as it
-is now, when, and what about it changed: ``PROFILE``, ``DECISION`` or ``EVENTS``."""
+is now, when, and what about it changed: ``PROFILE``, ``DECISION``, ``EVENTS`` or ``ALIAS``."""
 
 
 class Profiles:

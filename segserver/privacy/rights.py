@@ -9,7 +9,7 @@ from __future__ import annotations
 import calendar
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from segserver.errors import (
@@ -74,6 +74,21 @@ class Swept:
 
     subject: str
     attributes: tuple[str, ...]
+    others: Mapping[str, int] = field(default_factory=dict)
+    """What else was removed → how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aging:
+    """What another room keeps of subjects, for a time only."""
+
+    is_over: Callable[[Connection, Subject], bool]
+    """Whether something of a subject is past its time."""
+    remove: Callable[[Connection, Subject], Mapping[str, int]]
+    """Removes that; what it was → how many."""
+
+
+NOTHING_AGES = Aging(lambda _connection, _subject: False, lambda _connection, _subject: {})
 
 
 class Rights:
@@ -135,29 +150,40 @@ class Rights:
 
         return work
 
-    def join(self, alias_key: bytes, subject_key: bytes) -> Callable[[Connection], Subject]:
+    def join(self, alias_key: bytes, subject_key: bytes, now_us: int) -> Callable[[Connection], Subject]:
         """The work that makes one more id of the same person lead to its subject.
 
-        It raises :class:`NotFound` for a subject that is not stored, :class:`Conflict` when the other id has
-        a profile of its own or leads elsewhere: which decisions then hold is not for a program to say.
+        It raises :class:`NotFound` for a subject that is not stored, :class:`Conflict` when anything
+        is stored under the other id (attributes, decisions, events) or it leads elsewhere: which decisions
+        then hold is not for a program to say. Lists that name the other id name the subject from then on.
         """
 
         def work(connection: Connection) -> Subject:
             subject = self._profiles.require(connection, subject_key)
             led_to = self._subjects.get(connection, alias_key)
             if led_to is not None and led_to.subject_key != subject.subject_key:
-                raise Conflict("the other id has a profile of its own", reason="ALIAS_TAKEN")
-            if alias_key != subject.subject_key:
+                raise Conflict(
+                    "something is stored under the other id already, a profile, decisions or events: "
+                    "export it and erase it, then join the ids",
+                    reason="ALIAS_TAKEN",
+                )
+            if led_to is None:
                 self._subjects.put_alias(connection, alias_key, subject.subject_key)
+                self._profiles.touch(connection, subject, now_us, "ALIAS")
             return subject
 
         return work
 
     def expired(
-        self, connection: Connection, gate: Gate, now_us: int, rest: Callable[[], bool] = lambda: False
+        self,
+        connection: Connection,
+        gate: Gate,
+        now_us: int,
+        rest: Callable[[], bool] = lambda: False,
+        aging: Aging = NOTHING_AGES,
     ) -> Iterator[list[bytes]]:
-        """The subject keys that hold an expired value, in lists for :meth:`sweep`. Opens every subject: about
-        15 µs each.
+        """The subject keys that hold an expired value, or what ``aging`` finds, in lists for :meth:`sweep`.
+        Opens every subject: about 15 µs each, beside what ``aging`` takes.
 
         ``rest`` is called after every few subjects, and ends the search by returning true.
         """
@@ -167,10 +193,11 @@ class Rights:
                 if number % REST_ROWS == 0 and rest():
                     return
                 try:
-                    profile = self._vault.open(row).profile
+                    subject = self._vault.open(row)
                 except IntegrityError:
                     continue  # a damaged row must not keep the others' data past their time
-                if len(gate.current(profile, now_us)) < len(profile.values):
+                current = gate.current(subject.profile, now_us)
+                if len(current) < len(subject.profile.values) or aging.is_over(connection, subject):
                     found.append(row.subject_key)
             while len(found) >= SWEEP_ROWS:
                 yield found[:SWEEP_ROWS]
@@ -179,9 +206,9 @@ class Rights:
             yield found
 
     def sweep(
-        self, subject_keys: list[bytes], gate: Gate, now_us: int
+        self, subject_keys: list[bytes], gate: Gate, now_us: int, aging: Aging = NOTHING_AGES
     ) -> Callable[[Connection], list[Swept]]:
-        """The work that removes expired values of these subjects; what it removed."""
+        """The work that removes expired values of these subjects, and what ``aging`` finds; what that was."""
 
         def work(connection: Connection) -> list[Swept]:
             removed = []
@@ -194,8 +221,10 @@ class Rights:
                 if expired:
                     profile = subject.profile.without(expired)
                     self._profiles.store(connection, subject, now_us, profile=profile)
+                others = aging.remove(connection, subject)
+                if expired or others:
                     token = self._pseudonyms.audit_token(subject.subject_key, subject.salt)
-                    removed.append(Swept(token, tuple(sorted(expired))))
+                    removed.append(Swept(token, tuple(sorted(expired)), others))
             return removed
 
         return work

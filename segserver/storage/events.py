@@ -31,6 +31,7 @@ _READ = """
     WHERE subject_key = ? AND stream = ? ORDER BY part
 """
 _BODY = "SELECT body FROM event_parts WHERE subject_key = ? AND stream = ? AND part = ?"
+_HEAD = "SELECT head FROM event_parts WHERE subject_key = ? AND stream = ? AND part = ?"
 
 
 class EventParts:
@@ -71,6 +72,11 @@ class EventParts:
             "DELETE FROM event_parts WHERE subject_key = ? AND stream = ? AND part = ?",
             [(subject_key, stream, part) for part in parts],
         )
+
+    def head(self, connection: Connection, subject_key: bytes, stream: bytes, part: int) -> bytes | None:
+        """The head of one part; ``None`` for an open part, and for one that is there no more."""
+        row = connection.execute(_HEAD, (subject_key, stream, part)).fetchone()
+        return None if row is None or row[0] is None else bytes(row[0])
 
     def set_head(
         self, connection: Connection, subject_key: bytes, stream: bytes, part: int, head: bytes

@@ -73,7 +73,7 @@ def test_an_erased_subject_leaves_no_byte(database, pseudonyms, profiles, subjec
         profiles.merge(key, {"income": n, "city": f"city {n}" * (n % 50)}, 5)(connection)
     victim = keys[200]
     alias = pseudonyms.subject_key(SubjectId("email", "jo@example.org"))
-    rights.join(alias, victim)(connection)
+    rights.join(alias, victim, 5)(connection)
     marks: set[bytes] = {victim, alias}
 
     def remember() -> None:
@@ -206,14 +206,14 @@ def test_an_alias_leads_to_one_subject(connection, pseudonyms, profiles, rights)
     first, second, mail = (key_of(pseudonyms, n) for n in range(3))
     for key in (first, second):
         profiles.merge(key, {"income": 1}, 1)(connection)
-    rights.join(mail, first)(connection)
-    rights.join(mail, first)(connection)
+    rights.join(mail, first, 5)(connection)
+    rights.join(mail, first, 5)(connection)
     assert profiles.require(connection, mail).subject_key == first
     for other in (second, mail):
         with pytest.raises(Conflict):
-            rights.join(other, second if other == mail else first)(connection)
+            rights.join(other, second if other == mail else first, 5)(connection)
     with pytest.raises(NotFound):
-        rights.join(mail, key_of(pseudonyms, 9))(connection)
+        rights.join(mail, key_of(pseudonyms, 9), 5)(connection)
 
 
 def test_expired_values_are_swept_and_others_stay(connection, pseudonyms, profiles, rights):
