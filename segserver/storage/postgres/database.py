@@ -120,10 +120,17 @@ class Database:
         """
         connection = self.connect()
         try:
-            connection.command("VACUUM (SKIP_LOCKED) subjects, aliases, consent_records")
+            connection.command(f"VACUUM (SKIP_LOCKED) {', '.join(PERSONAL)}")
         finally:
             connection.close()
         return False
+
+
+PERSONAL = (
+    *("subjects", "aliases", "consent_records", "event_parts", "event_ids"),
+    *("memberships", "membership_changes", "membership_due", "list_members"),
+)
+"""The tables with rows about one subject, which an erasure takes out."""
 
 
 def _check(connection: Connection) -> None:
