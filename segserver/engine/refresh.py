@@ -20,7 +20,7 @@ from segserver.engine.memberships import KEEPER, kept_purposes
 from segserver.engine.results import run
 from segserver.engine.serving import Serving
 from segserver.engine.store import Store
-from segserver.errors import SegserverError
+from segserver.errors import IntegrityError, SegserverError
 from segserver.model import SubjectId
 from segserver.privacy.vault import Vault
 from segserver.storage.contract import Connection
@@ -59,10 +59,11 @@ class Refreshed:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What one subject is in by now, by purpose: its segments and why it is in no others."""
+    """What one subject is in by now, by purpose: its segments and why it is in no others. What could not be
+    evaluated is missing."""
 
     due: DueRow
-    revision: int
+    is_stored: bool
     members: Mapping[str, tuple[frozenset[str], str]]
     again_us: int | None
 
@@ -182,10 +183,9 @@ class Refresher:
             look = partial(self._look_ahead, serving, purpose, ahead, now_us)
             for key, moment in (await self._store.reads.read(look)).items():
                 again[key] = min(moment, again.get(key, moment))
-        gone = [_Found(one, 0, {}, None) for one, row in zip(due, rows, strict=True) if row is None]
+        gone = [_Found(one, False, {}, None) for one, row in zip(due, rows, strict=True) if row is None]
         return gone + [
-            _Found(one, row.revision, members[row.subject_key], again.get(row.subject_key))
-            for one, row in there
+            _Found(one, True, members[row.subject_key], again.get(row.subject_key)) for one, row in there
         ]
 
     def _look_ahead(
@@ -202,11 +202,14 @@ class Refresher:
         events = needs.program.events_of(needs.names)
         ends = self._behavior.list_ends(connection, needs)
         for row, derived in rows:
-            subject = self._vault.open(row)
-            histories, _ = self._behavior.histories(connection, subject, events)
-            keys = row.subject_key, row.subject_key
-            listed = self._behavior.listed(connection, needs, needs.lists, keys, now_us)
-            moment = Ahead(serving, purpose, subject, histories, derived, listed, ends).due(now_us)
+            try:
+                subject = self._vault.open(row)
+                histories, _ = self._behavior.histories(connection, subject, events)
+                keys = row.subject_key, row.subject_key
+                listed = self._behavior.listed(connection, needs, needs.lists, keys, now_us)
+                moment = Ahead(serving, purpose, subject, histories, derived, listed, ends).due(now_us)
+            except IntegrityError:  # of events that today's answer did not need
+                moment = now_us + FAILED_AGAIN_US
             if moment is not None:
                 found[row.subject_key] = moment
         return found
@@ -217,20 +220,22 @@ class Refresher:
         """Writes what differs, of those who have not been changed since they were read."""
         done = Refreshed()
         segments = serving.catalog.segments
+        purposes = frozenset(kept_purposes(serving))
         for one in found:
             key = one.due.subject_key
             if not self._rows.unmark(connection, one.due):
                 continue
             if one.again_us is not None:
                 self._rows.mark(connection, key, one.again_us, TIME)
-            if not one.members:
-                done.failed += one.revision > 0
+            if not one.is_stored:
                 continue
-            done.subjects += 1
+            failed = purposes - one.members.keys()
+            done.subjects += not failed
+            done.failed += bool(failed)
             before: dict[str, set[str]] = {}
             for row in self._rows.of(connection, key):
                 before.setdefault(row.purpose, set()).add(row.segment)
-            for purpose in before.keys() | one.members.keys():
+            for purpose in (before.keys() | one.members.keys()) - failed:
                 now_in, stopped = one.members.get(purpose, (frozenset(), CATALOG))
                 was_in = before.get(purpose, set())
                 entering, leaving = sorted(now_in - was_in), sorted(was_in - now_in)

@@ -13,7 +13,7 @@ from segserver.engine.corridor import Corridor
 from segserver.engine.memberships import kept_purposes
 from segserver.engine.serving import Serving
 from segserver.engine.store import Store
-from segserver.errors import FailedPrecondition, InvalidInput
+from segserver.errors import FailedPrecondition, IntegrityError, InvalidInput
 from segserver.model import Caller
 from segserver.privacy.pseudonyms import Pseudonyms
 from segserver.privacy.vault import Vault
@@ -103,13 +103,11 @@ class Watcher:
         forgotten, last = await self._store.reads.read(self._rows.span)
         after = last if cursor is None else cursor
         if not forgotten <= after <= last:
-            raise InvalidInput.of(
-                "cursor",
-                "what came after it is kept no more, or never was; list the members, then watch from now on",
-                reason="CURSOR_GONE",
-            )
+            raise _gone()
         while True:
-            rows = await self._store.reads.read(partial(self._changes, caller, purpose, after))
+            rows, forgotten = await self._store.reads.read(partial(self._changes, caller, purpose, after))
+            if after < forgotten:
+                raise _gone()
             if not rows:
                 await asyncio.sleep(POLL_S)
                 continue
@@ -124,8 +122,12 @@ class Watcher:
                 await self._log(caller, serving, purpose, named, len(moves), "watch", now_us)
                 yield moves
 
-    def _changes(self, caller: Caller, purpose: str, after: int, connection: Connection) -> list[ChangeRow]:
-        return self._rows.changes(connection, after, purpose, caller.name, PAGE_ROWS)
+    def _changes(
+        self, caller: Caller, purpose: str, after: int, connection: Connection
+    ) -> tuple[list[ChangeRow], int]:
+        """The next changes, and the number after which all were still kept once they had been read."""
+        rows = self._rows.changes(connection, after, purpose, caller.name, PAGE_ROWS)
+        return rows, self._rows.span(connection)[0]
 
     def _check(self, caller: Caller, purpose: str, segments: tuple[str, ...]) -> Serving:
         serving, _ = self._corridor.check(caller, purpose, segments)
@@ -181,7 +183,10 @@ class Watcher:
         declared = serving.catalog.segments.get(segment)
         if declared is None or purpose not in declared.purposes:
             return False
-        subject = self._vault.open(row)
+        try:
+            subject = self._vault.open(row)
+        except IntegrityError:  # nothing tells what it consented to
+            return False
         current = serving.gate.current(subject.profile, now_us)
         mask = serving.gate.mask(purpose, subject.state, caller, now_us, current)
         return mask.stopped is None and declared.reads <= mask.visible
@@ -215,3 +220,11 @@ class Watcher:
         await self._store.writer.write(
             lambda connection: self._rows.add_reader(connection, caller.name, purpose), (entry,)
         )
+
+
+def _gone() -> InvalidInput:
+    return InvalidInput.of(
+        "cursor",
+        "what came after it is kept no more, or never was; list the members, then watch from now on",
+        reason="CURSOR_GONE",
+    )

@@ -47,7 +47,7 @@ def service_handler(
 
     ``servicer`` has an async method of each name (:data:`Method`); that of a method which streams its replies
     is an async generator (:data:`Streaming`), and one whose requests are a stream is given an async iterator
-    of them."""
+    of them. No reply of a stream leaves once its caller's access has ended or changed."""
     handlers = {}
     for method in descriptor.methods:
         name = f"/{descriptor.full_name}/{method.name}"
@@ -176,6 +176,11 @@ def _guarded_stream(
                 else _each_parsed(parse, request, guard, context)
             )
             async for reply in serve(given, caller):
+                if (await guard.recognize(context)).caller != caller:
+                    raise PermissionDenied(
+                        "what this caller may do has changed since the call began: call again",
+                        reason="CALLER_CHANGED",
+                    )
                 yield reply
         except Exception as error:
             await _failed(error, name, caller, guard, context)

@@ -12,7 +12,7 @@ from servers import Clock, open_engine
 from segserver.engine.corridor import Question
 from segserver.engine.events import Occurrence
 from segserver.engine.profiles import Change
-from segserver.errors import FailedPrecondition, InvalidInput
+from segserver.errors import FailedPrecondition, IntegrityError, InvalidInput
 from segserver.model import Caller, Role, SubjectId
 from segserver.privacy.records import Record, RecordKind
 from segserver.rules.times import from_datetime
@@ -24,6 +24,7 @@ CATALOG = {
     "catalog.yaml": """
 purposes:
   mail: {legal_basis: consent, categories: [behavioral, demographic], memberships: true, profiling: false}
+  letters: {legal_basis: contract, categories: [demographic], memberships: true}
   service: {legal_basis: contract, categories: [behavioral, demographic]}
 attributes:
   birth_date: {type: timestamp, category: demographic}
@@ -265,3 +266,82 @@ def test_pages_hold_every_member_once(house):
         if not after:
             break
     assert len(found) == len(set(found)) == 7
+
+
+def damage(house, name: str, table: str, column: str) -> None:
+    """Flips what is stored of one subject, so that it can't be read."""
+    key = house.engine.events._pseudonyms.subject_key(who(name))
+    statement = f"UPDATE {table} SET {column} = ? WHERE subject_key = ?"
+
+    def work(connection):
+        connection.execute(statement, (b"damaged", key))
+
+    house.run(house.engine.store.writer.write(work))
+
+
+def test_who_can_not_be_read_holds_up_nobody_and_leaves_nothing(house):
+    for name in ("ada", "eve"):
+        house.consent(name)
+        house.set(name, vip=True)
+        house.order(name)
+    house.refresh()
+    cursor, token = house.moves()[-1].cursor, house.token("ada")
+    damage(house, "ada", "event_parts", "body")
+    house.set("eve", vip=False)
+    house.later(minutes=1)
+    key = house.engine.events._pseudonyms.subject_key(who("ada"))
+    house.run(
+        house.engine.store.writer.write(
+            lambda connection: house.engine.refresher._rows.mark(connection, key, house.clock(), "EVENTS")
+        )
+    )
+    done = house.refresh()
+    assert (done.subjects, done.failed) == (1, 1)
+    assert told(house.moves(cursor)) == [("vips", "out", "PROFILE")]
+    assert house.members("vips") == {token}
+
+
+def test_a_profile_that_can_not_be_read_hides_one_member_alone(house):
+    for name in ("ada", "eve"):
+        house.consent(name)
+        house.set(name, vip=True)
+    house.refresh()
+    damage(house, "ada", "subjects", "profile")
+    assert house.members("vips") == {house.token("eve")}
+    assert len(house.moves()) == 1
+
+
+def test_events_that_only_the_look_ahead_reads_hold_up_nobody(house, monkeypatch):
+    house.consent("ada")
+    house.order("ada")
+    monkeypatch.setattr("segserver.engine.refresh.Ahead.due", refuse)
+    assert house.refresh().subjects == 1
+    assert house.members("active") == {house.token("ada")}
+    monkeypatch.undo()
+    house.later(days=29, hours=23)
+    house.refresh()
+    house.later(hours=1)
+    assert house.refresh().left == 1
+
+
+def refuse(*_: object) -> None:
+    raise IntegrityError("damaged", reason="EVENTS_UNREADABLE")
+
+
+def test_a_watcher_who_is_slower_than_the_history_is_told(house):
+    house.consent("ada")
+    house.set("ada", vip=True)
+    house.refresh()
+
+    async def watch():
+        stream = house.engine.watcher.watch(SHOP, "mail", (), 0)
+        await anext(stream)
+        house.later(days=500)
+        await house.engine.profiles.upsert(SHOP, [Change(who("ada"), {"vip": False})])
+        await house.engine.refresher.refresh()
+        house.later(days=500)
+        await house.engine.refresher._forget()
+        with pytest.raises(InvalidInput, match="kept no more"):
+            await anext(stream)
+
+    house.run(watch())

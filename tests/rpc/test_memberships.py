@@ -7,7 +7,8 @@ from servers import open_engine, running
 
 from segserver.audit.entry import Kind
 from segserver.client import Event
-from segserver.errors import FailedPrecondition, InvalidInput, NotFound, PermissionDenied
+from segserver.engine.callers import CallerDesk
+from segserver.errors import FailedPrecondition, InvalidInput, NotFound, PermissionDenied, Unauthenticated
 
 CATALOG = """
 purposes:
@@ -60,3 +61,32 @@ async def test_what_can_not_be_listed_says_why(server):
         await anext(client.watch_memberships("service", cursor="99"))
     with pytest.raises(PermissionDenied):
         await server.caller("reader", ["evaluator"]).refresh_memberships()
+
+
+async def test_a_watcher_whose_access_ended_hears_nothing_more(server):
+    desk = CallerDesk(server.engine.store.writer, server.clock)
+    watching = server.client(desk.add("mailer", ["evaluator"], ["service"]))
+    stream = watching.watch_memberships("service", cursor="0")
+    for subject in ("ada", "eve"):
+        await server.client().record_events([Event(subject, "order", server.clock.time)])
+        await server.client().refresh_memberships()
+        if subject == "ada":
+            await anext(stream)
+            desk.revoke("mailer")
+            server.server.guard._known.clear()  # as a second later
+    with pytest.raises(Unauthenticated):
+        await anext(stream)
+
+
+async def test_a_watcher_whose_purposes_changed_is_to_call_again(server):
+    desk = CallerDesk(server.engine.store.writer, server.clock)
+    watching = server.client(desk.add("mailer", ["evaluator"], ["service"]))
+    stream = watching.watch_memberships("service", cursor="0")
+    await server.engine.store.writer.write(
+        lambda connection: connection.execute("UPDATE callers SET purposes = 'other' WHERE name = 'mailer'")
+    )
+    server.server.guard._known.clear()  # as a second later
+    await server.client().record_events([Event("ada", "order", server.clock.time)])
+    await server.client().refresh_memberships()
+    with pytest.raises(PermissionDenied):
+        await anext(stream)
