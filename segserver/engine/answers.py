@@ -63,9 +63,7 @@ os.register_at_fork(after_in_child=_RANDOM.seed)
 def new_evaluation_id(time_us: int) -> str:
     """A UUID of version 7 (RFC 9562, section 5.7): ordered by time, 74 random bits."""
     bits = _RANDOM.getrandbits(74)
-    milliseconds = time_us // 1000 & 0xFFFF_FFFF_FFFF
-    high, low = bits >> 62, bits & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
-    return (
-        f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}-7{high:03x}"
-        f"-{low >> 48:04x}-{low & 0xFFFF_FFFF_FFFF:012x}"
-    )
+    version, variant = 0x7 << 76, 0x2 << 62
+    high, low = bits >> 62 << 64, bits & 0x3FFF_FFFF_FFFF_FFFF
+    text = f"{(time_us // 1000 & 0xFFFF_FFFF_FFFF) << 80 | version | high | variant | low:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

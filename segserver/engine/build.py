@@ -31,6 +31,7 @@ from segserver.engine.keys import load_keyring
 from segserver.engine.lists import ListDesk
 from segserver.engine.memberships import MembershipKeeper
 from segserver.engine.plugins import load_plugins, record_breakers
+from segserver.engine.portable import PortableEvents
 from segserver.engine.profiles import ProfileDesk
 from segserver.engine.refresh import Refresher
 from segserver.engine.replay import Replayer
@@ -46,7 +47,7 @@ from segserver.privacy.consent import Consents
 from segserver.privacy.gate import Gate
 from segserver.privacy.keyring import Keyring, check_keyring, new_keyring
 from segserver.privacy.keys import FILE_PROVIDER, KeyProvider, Keys, choose
-from segserver.privacy.primitives import derive
+from segserver.privacy.primitives import derive, mac
 from segserver.privacy.profiles import Profiles
 from segserver.privacy.pseudonyms import Pseudonyms
 from segserver.privacy.receipt import Controller
@@ -185,11 +186,13 @@ def _build(config: Config, plugins: Installed, now_us: Callable[[], int], *, pub
         histories = Histories(vault, EventParts())
         behavior = Behavior(histories, writer.submit)
         corridor = Corridor(
-            store.reads, pseudonyms, keeper, lambda: served.serving, now_us, inputs_key, behavior
+            store.reads, pseudonyms, keeper, lambda: served.serving, now_us, mac(inputs_key), behavior
         )
         erasers = {"events": EventParts().erase, "lists": Lists().erase, "memberships": memberships.erase}
         rights = Rights(vault, keeper, Subjects(), ConsentRecords(), pseudonyms, erasers)
-        consents, desk = _privacy(config, store, pseudonyms, vault, keeper, corridor, served, rights, now_us)
+        consents, desk = _privacy(
+            config, store, pseudonyms, vault, keeper, corridor, served, rights, histories, now_us
+        )
         return Engine(
             config=config,
             installed=plugins,
@@ -267,6 +270,7 @@ def _privacy(
     corridor: Corridor,
     served: Catalogs,
     rights: Rights,
+    histories: Histories,
     now_us: Callable[[], int],
 ) -> tuple[ConsentDesk, RightsDesk]:
     """The desks where decisions are recorded and rights are served."""
@@ -289,6 +293,7 @@ def _privacy(
         serving=lambda: served.serving,
         now_us=now_us,
         controller=controller,
+        events=PortableEvents(histories, config.limits.message_bytes_max // 8),
     )
     return consents, desk
 

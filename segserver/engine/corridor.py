@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -82,7 +81,7 @@ class Corridor:
         profiles: Profiles,
         serving: Callable[[], Serving],
         now_us: Callable[[], int],
-        inputs_key: bytes,
+        inputs_mac: Callable[[bytes], bytes],
         behavior: Behavior,
     ) -> None:
         self._reads = reads
@@ -90,7 +89,7 @@ class Corridor:
         self._profiles = profiles
         self._serving = serving
         self._now_us = now_us
-        self._inputs_key = inputs_key
+        self._inputs_mac = inputs_mac
         self._behavior = behavior
 
     def under(self, serving: Serving, now_us: int) -> Corridor:
@@ -101,7 +100,7 @@ class Corridor:
             self._profiles,
             lambda: serving,
             lambda: now_us,
-            self._inputs_key,
+            self._inputs_mac,
             self._behavior,
         )
 
@@ -204,7 +203,7 @@ class Corridor:
         """A keyed digest of the visible values: equal inputs are recognized, none can be guessed without the
         key.
         """
-        return hmac.digest(self._inputs_key, _ENCODER.encode(sight.values), "sha256")[:16].hex()
+        return self._inputs_mac(_ENCODER.encode(sight.values))[:16].hex()
 
 
 def _brought(serving: Serving, question: Question) -> dict[str, Any]:

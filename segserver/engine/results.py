@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import compress
 
 from segserver.engine.answers import ERROR, STRATEGY_FAILED, UNDETERMINED, SegmentResult
 from segserver.engine.corridor import Sight
@@ -35,22 +36,23 @@ def run(sight: Sight, derived: Derived = NOTHING) -> Results:
     failed = [*derived.failed]
     values = [*sight.values, *derived.values] if derived.values else sight.values
     outcomes = sight.plan.program.python(values, sight.at_us, sight.subject_key.hex(), sight.withheld, failed)
-    plan = sight.plan
-    members, others = plan.settled(explicit=sight.mask.explicit)
-    results: list[SegmentResult] = []
-    found = Results(results)
-    for number in sight.wanted:
-        outcome = outcomes[number]
-        if outcome is True:
-            results.append(members[number])
-            found.members.append(members[number].segment)
-        elif outcome is False:
-            results.append(others[number])
-            found.others.append(others[number].segment)
-        else:
-            result = _unsettled(sight, number, failed)
-            results.append(result)
-            _note(found, result)
+    plan, wanted = sight.plan, sight.wanted
+    pairs, segments = plan.settled(explicit=sight.mask.explicit), plan.program.segments
+    if len(wanted) != len(segments):
+        pairs = [pairs[number] for number in wanted]
+        segments = tuple([segments[number] for number in wanted])
+        outcomes = tuple([outcomes[number] for number in wanted])
+    results = [
+        _unsettled(sight, number, failed) if outcome is None else pair[outcome]
+        for number, pair, outcome in zip(wanted, pairs, outcomes, strict=True)
+    ]
+    members = list(compress(segments, outcomes))
+    others = [segment for segment, outcome in zip(segments, outcomes, strict=True) if outcome is False]
+    found = Results(results, members, others)
+    if None in outcomes:
+        for result, outcome in zip(results, outcomes, strict=True):
+            if outcome is None:
+                _note(found, result)
     return found
 
 

@@ -14,7 +14,7 @@ from segserver.model import Outcome
 from segserver.privacy.gate import Gate, Mask
 from segserver.storage.catalogs import CatalogRow
 
-Results: TypeAlias = Sequence[SegmentResult]
+Settled: TypeAlias = tuple[SegmentResult, SegmentResult]
 
 UnsettledKey: TypeAlias = tuple[int, Mask, tuple[str, ...], tuple[str, ...]]
 """The segment's number, the mask, the missing attributes, the traits whose code failed."""
@@ -63,9 +63,9 @@ class Plan:
         self._stopped: dict[Mask, Sequence[SegmentResult]] = {}
         self._by_reason: dict[Mask, Mapping[str, tuple[str, ...]]] = {}
 
-    def settled(self, *, explicit: bool) -> tuple[Results, Results]:
-        """The results of a member and of anybody else, for each segment; ``explicit``: whether explicit
-        consent is in force."""
+    def settled(self, *, explicit: bool) -> Sequence[Settled]:
+        """For each segment the result of anybody who is no member, and that of a member: an outcome of the
+        program, a bool, is where to look. ``explicit``: whether explicit consent is in force."""
         return self._settled[explicit]
 
     def drop_mistyped(self, values: list[Any]) -> None:
@@ -88,14 +88,14 @@ class Plan:
             return None
         return frozenset().union(*(program.reads[program.segments[number]] for number in wanted))
 
-    def _make_settled(self, *, explicit: bool) -> tuple[Results, Results]:
-        def make(outcome: Outcome) -> Results:
-            return [
-                SegmentResult(segment, outcome, human_review=segment in self.review and not explicit)
-                for segment in self.program.segments
-            ]
+    def _make_settled(self, *, explicit: bool) -> Sequence[Settled]:
+        def make(segment: str, outcome: Outcome) -> SegmentResult:
+            return SegmentResult(segment, outcome, human_review=segment in self.review and not explicit)
 
-        return make(Outcome.MEMBER), make(Outcome.NOT_MEMBER)
+        return [
+            (make(segment, Outcome.NOT_MEMBER), make(segment, Outcome.MEMBER))
+            for segment in self.program.segments
+        ]
 
     def withheld(self, mask: Mask) -> Mapping[str, str]:
         """The program's inputs that a mask hides, each with its reason code. A gate makes few masks, so they

@@ -114,9 +114,9 @@ class _Table:
             self._plan.program.segments[number] for number in self._wanted
         )
         found: tuple[list[pl.Expr], list[pl.Expr]] = ([], [])
-        for kind, places in enumerate(found):
+        for member, places in zip((True, False), found, strict=True):
             without, with_ = (
-                self._add([self._plan.settled(explicit=given)[kind][number] for number in self._wanted])
+                self._add([self._plan.settled(explicit=given)[number][member] for number in self._wanted])
                 for given in ((False, True) if has_review else (False, False))
             )
             for place in range(len(self._wanted)):
