@@ -38,33 +38,46 @@ def command() -> None:
 def export(subject: str, file: Path | None, server: Server) -> None:
     """Export everything that is stored about a subject, as JSON.
 
+    Many events take several files: jo.json, jo.2.json, and so on.
+
     \b
     Example:
       segserver subject export customer:1042 --to jo.json
     """
+    following = ""
     with server.connect() as client:
-        document = client.export_subject(subject)
-    if file is None:
-        click.echo(document, nl=False)
-        return
-    file.touch(mode=0o600)
-    file.write_bytes(document)
-    click.echo(f"wrote {file}", err=True)
+        for number in itertools.count(1):
+            document = client.export_subject(subject, following)
+            if file is None:
+                click.echo(document, nl=False)
+            else:
+                path = file if number == 1 else file.with_name(f"{file.stem}.{number}{file.suffix}")
+                path.touch(mode=0o600)
+                path.write_bytes(document)
+                click.echo(f"wrote {path}", err=True)
+            following = json.loads(document)["following"]
+            if not following:
+                return
 
 
 @command.command("import")
 @click.argument("subject")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument(
+    "files", type=click.Path(path_type=Path, exists=True, dir_okay=False), nargs=-1, required=True
+)
 @server_options
-def import_subject(subject: str, file: Path, server: Server) -> None:
-    """Store an exported subject again, with its times, decisions and evidence.
+def import_subject(subject: str, files: tuple[Path, ...], server: Server) -> None:
+    """Store an exported subject again, with its times, decisions, evidence and events.
+
+    An export of several files is given in their order.
 
     \b
     Example:
       segserver subject import customer:1042 jo.json
     """
     with server.connect() as client:
-        client.import_subject(subject, file.read_bytes())
+        for file in files:
+            client.import_subject(subject, file.read_bytes())
     click.echo("stored")
 
 

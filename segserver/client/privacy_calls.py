@@ -107,9 +107,11 @@ def consent_history(subject: Subject, page_size: int = 0, page_token: str = "") 
     return _consent("ListConsentHistory", request, consent_pb.ListConsentHistoryResponse)
 
 
-def export_subject(subject: Subject) -> Call[bytes]:
-    """Everything that is stored about a subject, as a JSON document."""
-    request = privacy_pb.ExportSubjectRequest(subject=_subject(subject))
+def export_subject(subject: Subject, following: str = "") -> Call[bytes]:
+    """Everything that is stored about a subject, as a JSON document. Many events take several: the field
+    ``following`` of each is what to ask for here to get the next, and empty in the last.
+    """
+    request = privacy_pb.ExportSubjectRequest(subject=_subject(subject), following=following)
     return Call(
         _PRIVACY,
         "ExportSubject",
@@ -121,7 +123,7 @@ def export_subject(subject: Subject) -> Call[bytes]:
 
 
 def import_subject(subject: Subject, document: bytes) -> Call[Json]:
-    """Stores an exported subject again."""
+    """Stores an exported subject again; of an export in several documents, the first first."""
     request = privacy_pb.ImportSubjectRequest(subject=_subject(subject), document=document)
     return _privacy("ImportSubject", request, privacy_pb.ImportSubjectResponse)
 

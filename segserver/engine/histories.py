@@ -47,9 +47,26 @@ class Histories:
         connection, when they are asked for.
 
         Raises :class:`IntegrityError` for a part that does not open."""
-        stream = self._vault.stream(event)
+        return self.read_stream(connection, subject, self._vault.stream(event))
+
+    def read_stream(
+        self, connection: Connection, subject: Subject, stream: bytes
+    ) -> tuple[History, list[int]]:
+        """:meth:`read`, by what stands for the name."""
         rows = self._parts.read(connection, subject.subject_key, stream)
         return History([self._part(connection, subject, row) for row in rows]), [row.part for row in rows]
+
+    def streams(self, connection: Connection, subject: Subject) -> list[bytes]:
+        """What stands for the names of a subject's events."""
+        return self._parts.streams(connection, subject.subject_key)
+
+    def stream(self, event: str) -> bytes:
+        """What stands for the name of an event."""
+        return self._vault.stream(event)
+
+    def count(self, connection: Connection, subject: Subject) -> int:
+        """How many events a subject has."""
+        return self._parts.count(connection, subject.subject_key)
 
     def append(
         self,
@@ -58,9 +75,10 @@ class Histories:
         event: str,
         recorded: Sequence[Recorded],
         summary: Summary,
+        stream: bytes | None = None,
     ) -> None:
-        """Adds events of one name, in any order of time."""
-        stream = self._vault.stream(event)
+        """Adds events of one name, in any order of time. ``stream`` stands for a name that is not known."""
+        stream = self._vault.stream(event) if stream is None else stream
         sizes = self._parts.sizes(connection, subject.subject_key, stream)
         following = sizes[-1][0] + 1 if sizes else 1
         first_number = following * NUMBERS_EACH

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +15,21 @@ from segserver.audit.search import PAGE_ENTRIES_MAX, Filter, search
 from segserver.engine.answers import new_evaluation_id
 from segserver.engine.consent import ConsentDesk
 from segserver.engine.corridor import Corridor, Question
+from segserver.engine.portable import PortableEvents, lists_of, moves
 from segserver.engine.results import run
 from segserver.engine.serving import Serving
 from segserver.engine.store import Store
 from segserver.model import Caller, SubjectId
 from segserver.privacy.consent import Consents
-from segserver.privacy.export import Derived, export
+from segserver.privacy.export import (
+    NO_EVENTS,
+    Derived,
+    ExportedMove,
+    Portion,
+    export,
+    export_following,
+    read,
+)
 from segserver.privacy.processing import Sources, processing_record
 from segserver.privacy.profiles import Profiles
 from segserver.privacy.pseudonyms import NO_SALT, Pseudonyms
@@ -45,6 +54,15 @@ class Erased:
     log_emptied: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Behavior:
+    """What a subject did, and when it entered and left segments and which lists name it."""
+
+    portion: Portion = NO_EVENTS
+    moves: Sequence[ExportedMove] = ()
+    lists: Sequence[str] = ()
+
+
 class RightsDesk:
     """What an officer, or a service that serves subjects, can ask for."""
 
@@ -62,6 +80,7 @@ class RightsDesk:
         serving: Callable[[], Serving],
         now_us: Callable[[], int],
         controller: Controller,
+        events: PortableEvents,
     ) -> None:
         self._store = store
         self._pseudonyms = pseudonyms
@@ -75,21 +94,40 @@ class RightsDesk:
         self._serving = serving
         self._now_us = now_us
         self._controller = controller
+        self._events = events
 
-    async def export(self, caller: Caller, subject_id: SubjectId) -> bytes:
-        """Everything about a subject as JSON, once the export is in the log. Raises :class:`NotFound`."""
+    async def export(self, caller: Caller, subject_id: SubjectId, following: str = "") -> bytes:
+        """Everything about a subject as JSON, once the export is in the log; with ``following``, the document
+        after the one that says so. Raises :class:`NotFound`, :class:`InvalidInput`.
+        """
         key = self._pseudonyms.subject_key(subject_id)
         subject = await self._store.reads.read(lambda connection: self._profiles.require(connection, key))
-        memberships, sources = await self._memberships(subject_id), await self._sources(subject)
-        document = await self._document(caller, subject, memberships, sources)
+        behavior = await asyncio.to_thread(self._behavior, subject, following)
+        if following:
+            document = export_following(self._token(subject, caller), behavior.portion)
+        else:
+            memberships, sources = await self._memberships(subject_id), await self._sources(subject)
+            document = await self._document(caller, subject, memberships, sources, behavior)
         await self._log(Kind.SUBJECT_EXPORTED, caller, self._audit(subject))
         return document
 
     async def restore(self, caller: Caller, subject_id: SubjectId, document: bytes) -> str:
-        """Stores an exported subject; its token for the caller. Raises :class:`InvalidInput`,
-        :class:`Conflict`.
+        """Stores an exported subject; its token for the caller. A document after the first adds its events.
+        Raises :class:`InvalidInput`, :class:`Conflict`, and :class:`NotFound` when the first is missing.
         """
-        work = self._rights.restore(self._pseudonyms.subject_key(subject_id), document, self._now_us())
+        given, now_us = read(document), self._now_us()
+        key = self._pseudonyms.subject_key(subject_id)
+        first = self._rights.restore(key, given, now_us)
+
+        def work(connection: Connection) -> Subject:
+            is_later = given.events_before > 0
+            subject = self._profiles.require(connection, key) if is_later else first(connection)
+            if self._events.restore(connection, subject, given, self._serving().catalog):
+                self._profiles.touch(connection, subject, now_us, "EVENTS")
+            return subject
+
+        names = tuple(sorted(given.profile.values))
+        counts = {f"event {name}": str(len(events)) for name, events in sorted(given.events.items())}
         written = await self._store.writer.write(
             work,
             lambda subject: (
@@ -97,8 +135,8 @@ class RightsDesk:
                     Kind.PROFILE_WRITTEN,
                     caller,
                     self._audit(subject),
-                    {"imported": "true"},
-                    read=tuple(sorted(subject.profile.values)),
+                    {"imported": "true", **counts},
+                    read=names,
                 ),
             ),
         )
@@ -176,7 +214,7 @@ class RightsDesk:
 
         row = (await self._store.writer.write(work, entries)).result
         subject = await asyncio.to_thread(self._find, row.subject)
-        return await self._document(caller, subject, {}, await self._sources(subject))
+        return await self._document(caller, subject, {}, await self._sources(subject), _Behavior())
 
     async def processing_record(self) -> dict[str, Any]:
         """The record of processing activities of the serving catalog; its recipients are the callers."""
@@ -225,6 +263,7 @@ class RightsDesk:
         subject: Subject,
         memberships: dict[str, dict[str, str]],
         sources: dict[str, str],
+        behavior: _Behavior,
     ) -> bytes:
         catalog = self._serving().catalog
         history = await self._store.reads.read(lambda connection: self._history(connection, subject))
@@ -232,11 +271,22 @@ class RightsDesk:
             memberships=memberships,
             rules={name: segment.rule for name, segment in catalog.segments.items()},
             sources=sources,
+            membership_history=behavior.moves,
+            lists=behavior.lists,
         )
         current = self._serving().gate.current(subject.profile, self._now_us())
         expired = frozenset(subject.profile.values.keys() - current.keys())
         shown = replace(subject, profile=subject.profile.without(expired))
-        return export(shown, self._token(subject, caller), history, catalog.policy, derived)
+        return export(shown, self._token(subject, caller), history, catalog.policy, derived, behavior.portion)
+
+    def _behavior(self, subject: Subject, following: str) -> _Behavior:
+        """What a subject did and was in. It may be long to read, so it is a thread's work."""
+        catalog, now_us = self._serving().catalog, self._now_us()
+        with closing(self._store.connect()) as connection:
+            portion = self._events.portion(connection, subject, catalog, now_us, following)
+            if following:
+                return _Behavior(portion)
+            return _Behavior(portion, moves(connection, subject), lists_of(connection, subject, now_us))
 
     def _history(self, connection: Connection, subject: Subject) -> list[tuple[int, Record]]:
         history: list[tuple[int, Record]] = []

@@ -1,8 +1,9 @@
 """A subject's data as one JSON document, and back: access and portability (GDPR art. 15, 20).
 
 The document is deterministic: the same subject gives the same bytes. Reading it back gives the same subject,
-times and evidence included; memberships, rules and sources are there for the person, and are computed anew
-after an import.
+times, evidence and events included; memberships, lists, rules and sources are there for the person, and are
+computed anew after an import. Many events take several documents: the first has everything else, and each
+says what to ask for to get the next.
 """
 
 from __future__ import annotations
@@ -43,6 +44,31 @@ class ExportedRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     record: Record
 
 
+class ExportedEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Something that the subject did: when, and its properties in JSON."""
+
+    time: dt.datetime
+    properties: dict[str, Any] = {}
+
+
+class ExportedEvents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Events of one name, in the order of time, and at the same time in the order of recording."""
+
+    recorded: list[ExportedEvent]
+    timestamps: list[str] = []
+    """The properties that hold a moment."""
+
+
+class ExportedMove(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When the subject ``entered`` or ``left`` a segment, and why."""
+
+    time: dt.datetime
+    purpose: str
+    segment: str
+    change: str
+    reason: str
+
+
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that is stored about a subject, and what follows from it."""
 
@@ -59,6 +85,35 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Attribute → the caller that wrote its value, where the log still tells (art. 14(2)(f), 15(1)(g))."""
     purposes: dict[str, str] = {}
     """Purpose → its legal basis."""
+    membership_history: list[ExportedMove] = []
+    """As far back as it is kept, in order."""
+    lists: list[str] = []
+    """The uploaded lists that name the subject."""
+    events: dict[str, ExportedEvents] = {}
+    events_before: int = 0
+    """How many events were in the documents before this one."""
+    following: str = ""
+    """What to ask for to get the document with the next events; empty in the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """The events of one document; see :class:`Document`."""
+
+    events: Mapping[str, ExportedEvents] = field(default_factory=dict)
+    before: int = 0
+    following: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What is in a document. Events are (microseconds since the epoch, properties in rule form)."""
+
+    profile: Profile
+    state: SubjectState
+    records: Sequence[tuple[int, Record]]
+    events: Mapping[str, Sequence[tuple[int, Mapping[str, Any]]]]
+    events_before: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +123,23 @@ class Derived:
     memberships: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     rules: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
+    membership_history: Sequence[ExportedMove] = ()
+    lists: Sequence[str] = ()
+
+
+NO_EVENTS = Portion()
 
 
 def export(
-    subject: Subject, token: str, history: Sequence[tuple[int, Record]], policy: Policy, derived: Derived
+    subject: Subject,
+    token: str,
+    history: Sequence[tuple[int, Record]],
+    policy: Policy,
+    derived: Derived,
+    portion: Portion = NO_EVENTS,
 ) -> bytes:
-    """The document's bytes: JSON, UTF-8, keys sorted. ``history`` is all of the subject's ledger, in any
-    order.
+    """The first document's bytes: JSON, UTF-8, keys sorted. ``history`` is all of the subject's ledger, in
+    any order.
     """
     document = Document(
         format=FORMAT,
@@ -87,12 +152,35 @@ def export(
         rules=dict(derived.rules),
         sources=dict(derived.sources),
         purposes={name: purpose.legal_basis.value for name, purpose in policy.purposes.items()},
+        membership_history=list(derived.membership_history),
+        lists=sorted(derived.lists),
+        events=dict(portion.events),
+        following=portion.following,
     )
+    return _written(document)
+
+
+def export_following(token: str, portion: Portion) -> bytes:
+    """The bytes of a document after the first: events alone."""
+    return _written(
+        Document(
+            format=FORMAT,
+            subject=token,
+            attributes={},
+            records=[],
+            events=dict(portion.events),
+            events_before=portion.before,
+            following=portion.following,
+        )
+    )
+
+
+def _written(document: Document) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document, order="deterministic"), indent=2) + b"\n"
 
 
-def read(content: bytes) -> tuple[Profile, SubjectState, list[tuple[int, Record]]]:
-    """The profile, state and ledger in a document. Raises :class:`InvalidInput`, which shows no value."""
+def read(content: bytes) -> Imported:
+    """What is in a document. Raises :class:`InvalidInput`, which shows no value."""
     try:
         document = msgspec.json.decode(content, type=Document)
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -102,6 +190,8 @@ def read(content: bytes) -> tuple[Profile, SubjectState, list[tuple[int, Record]
     numbers = [item.number for item in document.records]
     if numbers != list(range(1, len(numbers) + 1)):
         raise _malformed("the records are not numbered from 1 without a gap")
+    if document.events_before < 0 or (document.events_before and (document.attributes or document.records)):
+        raise _malformed("a document after the first has events alone")
     state = NO_STATE
     for item in document.records:
         state = following(state, item.record, item.number)
@@ -123,7 +213,31 @@ def read(content: bytes) -> tuple[Profile, SubjectState, list[tuple[int, Record]
             sorted(name for name, item in document.attributes.items() if item.type == "timestamp")
         ),
     )
-    return profile, state, [(item.number, item.record) for item in document.records]
+    return Imported(
+        profile,
+        state,
+        [(item.number, item.record) for item in document.records],
+        {name: _occurred(given) for name, given in document.events.items()},
+        document.events_before,
+    )
+
+
+def _occurred(given: ExportedEvents) -> list[tuple[int, dict[str, Any]]]:
+    found = []
+    for event in given.recorded:
+        if event.time.tzinfo is None:
+            raise _malformed("a time has no zone")
+        properties = {name: _property(name, value, given) for name, value in event.properties.items()}
+        found.append((from_datetime(event.time), properties))
+    return found
+
+
+def _property(name: str, value: Any, given: ExportedEvents) -> Any:
+    if name in given.timestamps:
+        return from_datetime(_moment(value))
+    if type(value) not in (bool, int, float, str):
+        raise _malformed("a property has an unknown type")
+    return check_value("events.properties", value, _TYPE[type(value)])
 
 
 def _exported(profile: Profile, name: str, policy: Policy) -> ExportedValue:
@@ -147,12 +261,19 @@ def _imported(name: str, exported: ExportedValue) -> RuleValue:
     if exported.type not in (*_TYPE.values(), "timestamp"):
         raise _malformed("an attribute has an unknown type")
     if exported.type == "timestamp":
-        try:
-            value = dt.datetime.fromisoformat(value)
-        except (TypeError, ValueError):
-            raise _malformed("a timestamp can't be read") from None
+        value = _moment(value)
     checked = check_value(f"attributes.{name}", value, exported.type)
     return from_datetime(checked) if isinstance(checked, dt.datetime) else checked
+
+
+def _moment(text: Any) -> dt.datetime:
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise _malformed("a timestamp can't be read") from None
+    if found.tzinfo is None:
+        raise _malformed("a timestamp has no zone")
+    return found
 
 
 _TYPE = {bool: "bool", int: "int", float: "double", str: "string", tuple: "list(string)"}

@@ -197,8 +197,7 @@ class Gate:
         expires = profile.expires
         shortest = self._shortest_retention_us
         if not expires and (
-            shortest is None
-            or min((profile.recorded_us, *profile.recorded.values())) + shortest > now_us
+            shortest is None or min((profile.recorded_us, *profile.recorded.values())) + shortest > now_us
         ):
             return profile.values
         return {

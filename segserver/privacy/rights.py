@@ -20,7 +20,7 @@ from segserver.errors import (
     NotFound,
     PermissionDenied,
 )
-from segserver.privacy.export import read
+from segserver.privacy.export import Imported
 from segserver.privacy.gate import Gate
 from segserver.privacy.profiles import Profiles
 from segserver.privacy.pseudonyms import AUDIT_TOKEN, NO_SALT, Pseudonyms
@@ -130,20 +130,19 @@ class Rights:
 
         return work
 
-    def restore(self, subject_key: bytes, document: bytes, now_us: int) -> Callable[[Connection], Subject]:
-        """The work that stores an exported subject again, with its times, decisions and evidence.
-
-        Raises :class:`InvalidInput` at once for a document that is not an export; the work raises
-        :class:`Conflict` when the subject is stored already.
+    def restore(self, subject_key: bytes, given: Imported, now_us: int) -> Callable[[Connection], Subject]:
+        """The work that stores an exported subject again, with its times, decisions and evidence; its events
+        are for the caller to add. It raises :class:`Conflict` when the subject is stored already.
         """
-        profile, state, history = read(document)
 
         def work(connection: Connection) -> Subject:
             if self._subjects.get(connection, subject_key) is not None:
                 raise Conflict("the subject is stored already: erase it first", reason="SUBJECT_EXISTS")
             created = self._profiles.obtain(connection, subject_key)
-            subject = self._profiles.store(connection, created, now_us, profile=profile, state=state)
-            for number, record in history:
+            subject = self._profiles.store(
+                connection, created, now_us, profile=given.profile, state=given.state
+            )
+            for number, record in given.records:
                 evidence = self._vault.seal_evidence(subject, number, encode(record))
                 self._records.append(connection, subject_key, number, evidence)
             return subject

@@ -31,6 +31,7 @@ _READ = """
     WHERE subject_key = ? AND stream = ? ORDER BY part
 """
 _BODY = "SELECT body FROM event_parts WHERE subject_key = ? AND stream = ? AND part = ?"
+_COUNT = "SELECT COALESCE(SUM(events), 0) FROM event_parts WHERE subject_key = ?"
 _HEAD = "SELECT head FROM event_parts WHERE subject_key = ? AND stream = ? AND part = ?"
 
 
@@ -105,11 +106,14 @@ class EventParts:
         """Remembers (subject key, event id, digest of the content)."""
         connection.executemany("INSERT INTO event_ids VALUES (?, ?, ?)", rows)
 
+    def count(self, connection: Connection, subject_key: bytes) -> int:
+        """How many events a subject has."""
+        row = connection.execute(_COUNT, (subject_key,)).fetchone()
+        return int(row[0])
+
     def erase(self, connection: Connection, subject_key: bytes) -> int:
         """Removes every event of a subject and what is known of their ids; how many events there were."""
         connection.execute("DELETE FROM event_ids WHERE subject_key = ?", (subject_key,))
-        row = connection.execute(
-            "SELECT COALESCE(SUM(events), 0) FROM event_parts WHERE subject_key = ?", (subject_key,)
-        ).fetchone()
+        events = self.count(connection, subject_key)
         connection.execute("DELETE FROM event_parts WHERE subject_key = ?", (subject_key,))
-        return int(row[0])
+        return events

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from segserver.v1 import value_pb2 as segserver_dot_v1_dot_value__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"segserver/v1/privacy_service.proto\x12\x0csegserver.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18segserver/v1/value.proto\"\xb8\x01\n\x0eSubjectRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x13\n\x0b\x61udit_token\x18\x03 \x01(\t\x12\x30\n\x0creceive_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x06 \x01(\x08\"@\n\x14\x45xportSubjectRequest\x12(\n\x07subject\x18\x01 \x01(\x0b\x32\x17.segserver.v1.SubjectId\")\n\x15\x45xportSubjectResponse\x12\x10\n\x08\x64ocument\x18\x01 \x01(\x0c\"R\n\x14ImportSubjectRequest\x12(\n\x07subject\x18\x01 \x01(\x0b\x32\x17.segserver.v1.SubjectId\x12\x10\n\x08\x64ocument\x18\x02 \x01(\x0c\".\n\x15ImportSubjectResponse\x12\x15\n\rsubject_token\x18\x01 \x01(\t\"b\n\x16RestrictSubjectRequest\x12(\n\x07subject\x18\x01 \x01(\x0b\x32\x17.segserver.v1.SubjectId\x12\x0e\n\x06lifted\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\"0\n\x17RestrictSubjectResponse\x12\x15\n\rsubject_token\x18\x01 \x01(\t\"?\n\x13\x45raseSubjectRequest\x12(\n\x07subject\x18\x01 \x01(\x0b\x32\x17.segserver.v1.SubjectId\"\xf3\x01\n\x14\x45raseSubjectResponse\x12\x13\n\x0b\x61udit_token\x18\x01 \x01(\t\x12.\n\nerase_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x65xisted\x18\x03 \x01(\x08\x12@\n\x07removed\x18\x04 \x03(\x0b\x32/.segserver.v1.EraseSubjectResponse.RemovedEntry\x12\x13\n\x0blog_emptied\x18\x05 \x01(\x08\x1a.\n\x0cRemovedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"c\n\x0f\x41\x64\x64\x41liasRequest\x12(\n\x07subject\x18\x01 \x01(\x0b\x32\x17.segserver.v1.SubjectId\x12&\n\x05\x61lias\x18\x02 \x01(\x0b\x32\x17.segserver.v1.SubjectId\")\n\x10\x41\x64\x64\x41liasResponse\x12\x15\n\rsubject_token\x18\x01 \x01(\t\"L\n\x12OpenRequestRequest\x12(\n\x07subject\x18\x01 \x01(\x0b\x32\x17.segserver.v1.SubjectId\x12\x0c\n\x04kind\x18\x02 \x01(\t\"D\n\x13OpenRequestResponse\x12-\n\x07request\x18\x01 \x01(\x0b\x32\x1c.segserver.v1.SubjectRequest\",\n\x16\x43ompleteRequestRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"\x19\n\x17\x43ompleteRequestResponse\"+\n\x13ListRequestsRequest\x12\x14\n\x0coverdue_only\x18\x01 \x01(\x08\"F\n\x14ListRequestsResponse\x12.\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.segserver.v1.SubjectRequest\"?\n\x18\x41skIdentificationRequest\x12\x13\n\x0b\x61udit_token\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"/\n\x19\x41skIdentificationResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"2\n\x1c\x41pproveIdentificationRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"1\n\x1d\x41pproveIdentificationResponse\x12\x10\n\x08\x64ocument\x18\x01 \x01(\x0c\"\x1c\n\x1aGetProcessingRecordRequest\"=\n\x1bGetProcessingRecordResponse\x12\x0c\n\x04json\x18\x01 \x01(\t\x12\x10\n\x08markdown\x18\x02 \x01(\t2\x95\x08\n\x0ePrivacyService\x12X\n\rExportSubject\x12\".segserver.v1.ExportSubjectRequest\x1a#.segserver.v1.ExportSubjectResponse\x12X\n\rImportSubject\x12\".segserver.v1.ImportSubjectRequest\x1a#.segserver.v1.ImportSubjectResponse\x12^\n\x0fRestrictSubject\x12$.segserver.v1.RestrictSubjectRequest\x1a%.segserver.v1.RestrictSubjectResponse\x12U\n\x0c\x45raseSubject\x12!.segserver.v1.EraseSubjectRequest\x1a\".segserver.v1.EraseSubjectResponse\x12I\n\x08\x41\x64\x64\x41lias\x12\x1d.segserver.v1.AddAliasRequest\x1a\x1e.segserver.v1.AddAliasResponse\x12R\n\x0bOpenRequest\x12 .segserver.v1.OpenRequestRequest\x1a!.segserver.v1.OpenRequestResponse\x12^\n\x0f\x43ompleteRequest\x12$.segserver.v1.CompleteRequestRequest\x1a%.segserver.v1.CompleteRequestResponse\x12U\n\x0cListRequests\x12!.segserver.v1.ListRequestsRequest\x1a\".segserver.v1.ListRequestsResponse\x12\x64\n\x11\x41skIdentification\x12&.segserver.v1.AskIdentificationRequest\x1a\'.segserver.v1.AskIdentificationResponse\x12p\n\x15\x41pproveIdentification\x12*.segserver.v1.ApproveIdentificationRequest\x1a+.segserver.v1.ApproveIdentificationResponse\x12j\n\x13GetProcessingRecord\x12(.segserver.v1.GetProcessingRecordRequest\x1a).segserver.v1.GetProcessingRecordResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"segserver/v1/privacy_service.proto\x12\x0csegserver.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18segserver/v1/value.proto\"\xb8\x01\n\x0eSubjectRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x13\n\x0b\x61udit_token\x18\x03 \x01(\t\x12\x30\n\x0creceive_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64ue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x06 \x01(\x08\"S\n\x14\x45xportSubjectRequest\x12(\n\x07subject\x18\x01 \x01(\x0b\x32\x17.segserver.v1.SubjectId\x12\x11\n\tfollowing\x18\x02 \x01(\t\")\n\x15\x45xportSubjectResponse\x12\x10\n\x08\x64ocument\x18\x01 \x01(\x0c\"R\n\x14ImportSubjectRequest\x12(\n\x07subject\x18\x01 \x01(\x0b\x32\x17.segserver.v1.SubjectId\x12\x10\n\x08\x64ocument\x18\x02 \x01(\x0c\".\n\x15ImportSubjectResponse\x12\x15\n\rsubject_token\x18\x01 \x01(\t\"b\n\x16RestrictSubjectRequest\x12(\n\x07subject\x18\x01 \x01(\x0b\x32\x17.segserver.v1.SubjectId\x12\x0e\n\x06lifted\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\"0\n\x17RestrictSubjectResponse\x12\x15\n\rsubject_token\x18\x01 \x01(\t\"?\n\x13\x45raseSubjectRequest\x12(\n\x07subject\x18\x01 \x01(\x0b\x32\x17.segserver.v1.SubjectId\"\xf3\x01\n\x14\x45raseSubjectResponse\x12\x13\n\x0b\x61udit_token\x18\x01 \x01(\t\x12.\n\nerase_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x65xisted\x18\x03 \x01(\x08\x12@\n\x07removed\x18\x04 \x03(\x0b\x32/.segserver.v1.EraseSubjectResponse.RemovedEntry\x12\x13\n\x0blog_emptied\x18\x05 \x01(\x08\x1a.\n\x0cRemovedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"c\n\x0f\x41\x64\x64\x41liasRequest\x12(\n\x07subject\x18\x01 \x01(\x0b\x32\x17.segserver.v1.SubjectId\x12&\n\x05\x61lias\x18\x02 \x01(\x0b\x32\x17.segserver.v1.SubjectId\")\n\x10\x41\x64\x64\x41liasResponse\x12\x15\n\rsubject_token\x18\x01 \x01(\t\"L\n\x12OpenRequestRequest\x12(\n\x07subject\x18\x01 \x01(\x0b\x32\x17.segserver.v1.SubjectId\x12\x0c\n\x04kind\x18\x02 \x01(\t\"D\n\x13OpenRequestResponse\x12-\n\x07request\x18\x01 \x01(\x0b\x32\x1c.segserver.v1.SubjectRequest\",\n\x16\x43ompleteRequestRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"\x19\n\x17\x43ompleteRequestResponse\"+\n\x13ListRequestsRequest\x12\x14\n\x0coverdue_only\x18\x01 \x01(\x08\"F\n\x14ListRequestsResponse\x12.\n\x08requests\x18\x01 \x03(\x0b\x32\x1c.segserver.v1.SubjectRequest\"?\n\x18\x41skIdentificationRequest\x12\x13\n\x0b\x61udit_token\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"/\n\x19\x41skIdentificationResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"2\n\x1c\x41pproveIdentificationRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"1\n\x1d\x41pproveIdentificationResponse\x12\x10\n\x08\x64ocument\x18\x01 \x01(\x0c\"\x1c\n\x1aGetProcessingRecordRequest\"=\n\x1bGetProcessingRecordResponse\x12\x0c\n\x04json\x18\x01 \x01(\t\x12\x10\n\x08markdown\x18\x02 \x01(\t2\x95\x08\n\x0ePrivacyService\x12X\n\rExportSubject\x12\".segserver.v1.ExportSubjectRequest\x1a#.segserver.v1.ExportSubjectResponse\x12X\n\rImportSubject\x12\".segserver.v1.ImportSubjectRequest\x1a#.segserver.v1.ImportSubjectResponse\x12^\n\x0fRestrictSubject\x12$.segserver.v1.RestrictSubjectRequest\x1a%.segserver.v1.RestrictSubjectResponse\x12U\n\x0c\x45raseSubject\x12!.segserver.v1.EraseSubjectRequest\x1a\".segserver.v1.EraseSubjectResponse\x12I\n\x08\x41\x64\x64\x41lias\x12\x1d.segserver.v1.AddAliasRequest\x1a\x1e.segserver.v1.AddAliasResponse\x12R\n\x0bOpenRequest\x12 .segserver.v1.OpenRequestRequest\x1a!.segserver.v1.OpenRequestResponse\x12^\n\x0f\x43ompleteRequest\x12$.segserver.v1.CompleteRequestRequest\x1a%.segserver.v1.CompleteRequestResponse\x12U\n\x0cListRequests\x12!.segserver.v1.ListRequestsRequest\x1a\".segserver.v1.ListRequestsResponse\x12\x64\n\x11\x41skIdentification\x12&.segserver.v1.AskIdentificationRequest\x1a\'.segserver.v1.AskIdentificationResponse\x12p\n\x15\x41pproveIdentification\x12*.segserver.v1.ApproveIdentificationRequest\x1a+.segserver.v1.ApproveIdentificationResponse\x12j\n\x13GetProcessingRecord\x12(.segserver.v1.GetProcessingRecordRequest\x1a).segserver.v1.GetProcessingRecordResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,51 +38,51 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBJECTREQUEST']._serialized_start=112
   _globals['_SUBJECTREQUEST']._serialized_end=296
   _globals['_EXPORTSUBJECTREQUEST']._serialized_start=298
-  _globals['_EXPORTSUBJECTREQUEST']._serialized_end=362
-  _globals['_EXPORTSUBJECTRESPONSE']._serialized_start=364
-  _globals['_EXPORTSUBJECTRESPONSE']._serialized_end=405
-  _globals['_IMPORTSUBJECTREQUEST']._serialized_start=407
-  _globals['_IMPORTSUBJECTREQUEST']._serialized_end=489
-  _globals['_IMPORTSUBJECTRESPONSE']._serialized_start=491
-  _globals['_IMPORTSUBJECTRESPONSE']._serialized_end=537
-  _globals['_RESTRICTSUBJECTREQUEST']._serialized_start=539
-  _globals['_RESTRICTSUBJECTREQUEST']._serialized_end=637
-  _globals['_RESTRICTSUBJECTRESPONSE']._serialized_start=639
-  _globals['_RESTRICTSUBJECTRESPONSE']._serialized_end=687
-  _globals['_ERASESUBJECTREQUEST']._serialized_start=689
-  _globals['_ERASESUBJECTREQUEST']._serialized_end=752
-  _globals['_ERASESUBJECTRESPONSE']._serialized_start=755
-  _globals['_ERASESUBJECTRESPONSE']._serialized_end=998
-  _globals['_ERASESUBJECTRESPONSE_REMOVEDENTRY']._serialized_start=952
-  _globals['_ERASESUBJECTRESPONSE_REMOVEDENTRY']._serialized_end=998
-  _globals['_ADDALIASREQUEST']._serialized_start=1000
-  _globals['_ADDALIASREQUEST']._serialized_end=1099
-  _globals['_ADDALIASRESPONSE']._serialized_start=1101
-  _globals['_ADDALIASRESPONSE']._serialized_end=1142
-  _globals['_OPENREQUESTREQUEST']._serialized_start=1144
-  _globals['_OPENREQUESTREQUEST']._serialized_end=1220
-  _globals['_OPENREQUESTRESPONSE']._serialized_start=1222
-  _globals['_OPENREQUESTRESPONSE']._serialized_end=1290
-  _globals['_COMPLETEREQUESTREQUEST']._serialized_start=1292
-  _globals['_COMPLETEREQUESTREQUEST']._serialized_end=1336
-  _globals['_COMPLETEREQUESTRESPONSE']._serialized_start=1338
-  _globals['_COMPLETEREQUESTRESPONSE']._serialized_end=1363
-  _globals['_LISTREQUESTSREQUEST']._serialized_start=1365
-  _globals['_LISTREQUESTSREQUEST']._serialized_end=1408
-  _globals['_LISTREQUESTSRESPONSE']._serialized_start=1410
-  _globals['_LISTREQUESTSRESPONSE']._serialized_end=1480
-  _globals['_ASKIDENTIFICATIONREQUEST']._serialized_start=1482
-  _globals['_ASKIDENTIFICATIONREQUEST']._serialized_end=1545
-  _globals['_ASKIDENTIFICATIONRESPONSE']._serialized_start=1547
-  _globals['_ASKIDENTIFICATIONRESPONSE']._serialized_end=1594
-  _globals['_APPROVEIDENTIFICATIONREQUEST']._serialized_start=1596
-  _globals['_APPROVEIDENTIFICATIONREQUEST']._serialized_end=1646
-  _globals['_APPROVEIDENTIFICATIONRESPONSE']._serialized_start=1648
-  _globals['_APPROVEIDENTIFICATIONRESPONSE']._serialized_end=1697
-  _globals['_GETPROCESSINGRECORDREQUEST']._serialized_start=1699
-  _globals['_GETPROCESSINGRECORDREQUEST']._serialized_end=1727
-  _globals['_GETPROCESSINGRECORDRESPONSE']._serialized_start=1729
-  _globals['_GETPROCESSINGRECORDRESPONSE']._serialized_end=1790
-  _globals['_PRIVACYSERVICE']._serialized_start=1793
-  _globals['_PRIVACYSERVICE']._serialized_end=2838
+  _globals['_EXPORTSUBJECTREQUEST']._serialized_end=381
+  _globals['_EXPORTSUBJECTRESPONSE']._serialized_start=383
+  _globals['_EXPORTSUBJECTRESPONSE']._serialized_end=424
+  _globals['_IMPORTSUBJECTREQUEST']._serialized_start=426
+  _globals['_IMPORTSUBJECTREQUEST']._serialized_end=508
+  _globals['_IMPORTSUBJECTRESPONSE']._serialized_start=510
+  _globals['_IMPORTSUBJECTRESPONSE']._serialized_end=556
+  _globals['_RESTRICTSUBJECTREQUEST']._serialized_start=558
+  _globals['_RESTRICTSUBJECTREQUEST']._serialized_end=656
+  _globals['_RESTRICTSUBJECTRESPONSE']._serialized_start=658
+  _globals['_RESTRICTSUBJECTRESPONSE']._serialized_end=706
+  _globals['_ERASESUBJECTREQUEST']._serialized_start=708
+  _globals['_ERASESUBJECTREQUEST']._serialized_end=771
+  _globals['_ERASESUBJECTRESPONSE']._serialized_start=774
+  _globals['_ERASESUBJECTRESPONSE']._serialized_end=1017
+  _globals['_ERASESUBJECTRESPONSE_REMOVEDENTRY']._serialized_start=971
+  _globals['_ERASESUBJECTRESPONSE_REMOVEDENTRY']._serialized_end=1017
+  _globals['_ADDALIASREQUEST']._serialized_start=1019
+  _globals['_ADDALIASREQUEST']._serialized_end=1118
+  _globals['_ADDALIASRESPONSE']._serialized_start=1120
+  _globals['_ADDALIASRESPONSE']._serialized_end=1161
+  _globals['_OPENREQUESTREQUEST']._serialized_start=1163
+  _globals['_OPENREQUESTREQUEST']._serialized_end=1239
+  _globals['_OPENREQUESTRESPONSE']._serialized_start=1241
+  _globals['_OPENREQUESTRESPONSE']._serialized_end=1309
+  _globals['_COMPLETEREQUESTREQUEST']._serialized_start=1311
+  _globals['_COMPLETEREQUESTREQUEST']._serialized_end=1355
+  _globals['_COMPLETEREQUESTRESPONSE']._serialized_start=1357
+  _globals['_COMPLETEREQUESTRESPONSE']._serialized_end=1382
+  _globals['_LISTREQUESTSREQUEST']._serialized_start=1384
+  _globals['_LISTREQUESTSREQUEST']._serialized_end=1427
+  _globals['_LISTREQUESTSRESPONSE']._serialized_start=1429
+  _globals['_LISTREQUESTSRESPONSE']._serialized_end=1499
+  _globals['_ASKIDENTIFICATIONREQUEST']._serialized_start=1501
+  _globals['_ASKIDENTIFICATIONREQUEST']._serialized_end=1564
+  _globals['_ASKIDENTIFICATIONRESPONSE']._serialized_start=1566
+  _globals['_ASKIDENTIFICATIONRESPONSE']._serialized_end=1613
+  _globals['_APPROVEIDENTIFICATIONREQUEST']._serialized_start=1615
+  _globals['_APPROVEIDENTIFICATIONREQUEST']._serialized_end=1665
+  _globals['_APPROVEIDENTIFICATIONRESPONSE']._serialized_start=1667
+  _globals['_APPROVEIDENTIFICATIONRESPONSE']._serialized_end=1716
+  _globals['_GETPROCESSINGRECORDREQUEST']._serialized_start=1718
+  _globals['_GETPROCESSINGRECORDREQUEST']._serialized_end=1746
+  _globals['_GETPROCESSINGRECORDRESPONSE']._serialized_start=1748
+  _globals['_GETPROCESSINGRECORDRESPONSE']._serialized_end=1809
+  _globals['_PRIVACYSERVICE']._serialized_start=1812
+  _globals['_PRIVACYSERVICE']._serialized_end=2857
 # @@protoc_insertion_point(module_scope)

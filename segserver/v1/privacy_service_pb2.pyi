@@ -27,10 +27,12 @@ class SubjectRequest(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., kind: _Optional[str] = ..., audit_token: _Optional[str] = ..., receive_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., overdue: _Optional[bool] = ...) -> None: ...
 
 class ExportSubjectRequest(_message.Message):
-    __slots__ = ("subject",)
+    __slots__ = ("subject", "following")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    FOLLOWING_FIELD_NUMBER: _ClassVar[int]
     subject: _value_pb2.SubjectId
-    def __init__(self, subject: _Optional[_Union[_value_pb2.SubjectId, _Mapping]] = ...) -> None: ...
+    following: str
+    def __init__(self, subject: _Optional[_Union[_value_pb2.SubjectId, _Mapping]] = ..., following: _Optional[str] = ...) -> None: ...
 
 class ExportSubjectResponse(_message.Message):
     __slots__ = ("document",)

@@ -140,7 +140,7 @@ def test_an_export_comes_back_without_loss(
     document = export(subject, "r1-0", history, POLICY, derived)
     assert document == export(subject, "r1-0", list(reversed(history)), POLICY, derived)
     rights.erase(key, 5)(connection)
-    rights.restore(key, document, 9)(connection)
+    rights.restore(key, read(document), 9)(connection)
     restored = profiles.require(connection, key)
     assert restored.profile.values == subject.profile.values
     assert {n: type(v) for n, v in restored.profile.values.items()} == {
@@ -156,7 +156,7 @@ def test_an_export_comes_back_without_loss(
     assert ledger.history(connection, restored) == history
     assert export(restored, "r1-0", history, POLICY, derived) == document
     with pytest.raises(Conflict):
-        rights.restore(key, document, 9)(connection)
+        rights.restore(key, read(document), 9)(connection)
     connection.close()
 
 
