@@ -181,6 +181,12 @@ class BulkEvaluator:
         time_us = self._now_us()
         done = population.Done(self._behavior, connection, asked.at_us)
         seen = population.see(subjects, asked.serving, asked.caller, asked.purpose, time_us, done)
+        if done.unreadable:
+            errors += [
+                (row, done.unreadable[row.subject_key]) for row in rows if row.subject_key in done.unreadable
+            ]
+            subjects = [subject for subject in subjects if subject.subject_key not in done.unreadable]
+            seen = population.see(subjects, asked.serving, asked.caller, asked.purpose, time_us, done)
         found = run_table(asked.plan, asked.bulk, asked.wanted, seen, asked.at_us)
         proof_rows = pl.concat(
             [self._proof_rows(asked, subjects, seen, found), self._error_rows(errors)]

@@ -19,7 +19,7 @@ from segserver.engine.answers import new_evaluation_id
 from segserver.engine.corridor import HINTS_MAX, VIOLATIONS_MAX
 from segserver.engine.histories import Histories, Recorded
 from segserver.engine.serving import Serving
-from segserver.errors import Conflict, InvalidInput, SegserverError, Violation
+from segserver.errors import Conflict, InvalidInput, SegserverError, Unavailable, Violation
 from segserver.events.definitions import DOUBLE_MAX
 from segserver.model import Caller, SubjectId, Value, check_value
 from segserver.privacy.profiles import Profiles
@@ -105,7 +105,8 @@ class EventDesk:
     async def record(
         self, caller: Caller, occurrences: Sequence[Occurrence | SegserverError]
     ) -> list[Told | SegserverError]:
-        """Records the sound events in one transaction; what became of each, in order.
+        """Records the sound events in one transaction; what became of each, in order. Where a subject can not
+        be read or written, those of each are recorded by themselves, and the error stands in its places.
 
         Raises :class:`Unavailable` when nothing could be recorded.
         """
@@ -113,12 +114,36 @@ class EventDesk:
         work = self._checked(occurrences, serving.catalog, now_us)
         if not work.subjects:
             return work.told
+        try:
+            await self._write(caller, serving, now_us, work.subjects, work.told)
+        except Unavailable:
+            raise
+        except SegserverError:
+            for key, sound in work.subjects.items():
+                try:
+                    await self._write(caller, serving, now_us, {key: sound}, work.told)
+                except Unavailable:
+                    raise
+                except SegserverError as error:
+                    for one in sound:
+                        work.told[one.position] = error
+        return work.told
+
+    async def _write(
+        self,
+        caller: Caller,
+        serving: Serving,
+        now_us: int,
+        subjects: Mapping[bytes, Sequence[_Sound]],
+        told: list[Told | SegserverError],
+    ) -> None:
+        """Records the events of subjects in one transaction."""
         summary = serving.catalog.behavior.program.summarize
 
         def run(connection: Connection) -> list[tuple[Subject, Counter[str]]]:
             written = []
-            for key, sound in work.subjects.items():
-                subject, counts = self._record(connection, key, sound, now_us, summary, work.told)
+            for key, sound in subjects.items():
+                subject, counts = self._record(connection, key, sound, now_us, summary, told)
                 if counts:
                     written.append((subject, counts))
             return written
@@ -127,7 +152,6 @@ class EventDesk:
             return [self._entry(caller, subject, counts, now_us, serving) for subject, counts in written]
 
         await self._writer.write(run, entries)
-        return work.told
 
     def _checked(
         self, occurrences: Sequence[Occurrence | SegserverError], catalog: Catalog, now_us: int
@@ -174,6 +198,7 @@ class EventDesk:
         fresh: list[tuple[bytes, bytes, bytes]] = []
         by_event: dict[str, list[Recorded]] = {}
         for one in sound:
+            told[one.position] = Told.RECORDED
             if one.id:
                 before = known.get(one.id)
                 if before is not None:

@@ -5,7 +5,7 @@ withheld.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -15,6 +15,7 @@ import polars as pl
 from segserver.catalog import Catalog
 from segserver.engine.behavior import Behavior, Needs
 from segserver.engine.serving import VALUE_CLASSES, Serving
+from segserver.errors import IntegrityError
 from segserver.model import Caller
 from segserver.privacy import tables
 from segserver.privacy.gate import Gate
@@ -48,11 +49,14 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What subjects did: where to read it, and as of when it counts."""
+    """What subjects did: where to read it, and as of when it counts. ``unreadable`` gathers, by subject key,
+    why that of some can't be read: nothing is known of what they did, and their answers are to be left out.
+    """
 
     behavior: Behavior
     connection: Connection
     at_us: int
+    unreadable: dict[bytes, IntegrityError] = field(default_factory=dict)
 
 
 def see(
@@ -137,12 +141,13 @@ def _computed(
             for of in (needs.names, needs.lists)
         )
         zone, key = needs.zone(profile, own[0]), subject.subject_key
-        rows.append(
-            {
-                **done.behavior.values(done.connection, subject, needs, names, now_us, done.at_us, zone),
-                **done.behavior.listed(done.connection, needs, lists, (key, key), now_us),
-            }
-        )
+        try:
+            computed = done.behavior.values(done.connection, subject, needs, names, now_us, done.at_us, zone)
+        except IntegrityError as error:
+            done.unreadable[key] = error
+            rows.append({})
+            continue
+        rows.append({**computed, **done.behavior.listed(done.connection, needs, lists, (key, key), now_us)})
     types = serving.catalog.input_types
     return [
         column(name, [row.get(name) for row in rows], types[name]) for name in (*needs.names, *needs.lists)

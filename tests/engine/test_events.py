@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import random
+from dataclasses import replace
 
 import pytest
 from servers import NOON, open_engine
@@ -209,3 +210,31 @@ def test_everybody_at_once_is_answered_as_one_at_a_time(engine):
             answer = asyncio.run(engine.evaluator.evaluate(CALLER, question))
             alone = {result.segment: result.outcome.name for result in answer.results}
             assert found.get(answer.subject_token, alone) == alone
+
+
+def test_whose_events_can_not_be_read_is_alone_without_an_answer(engine):
+    for number in range(4):
+        record(engine, replace(order(1, 500.0), subject=ada(number)))
+    key = engine.events._pseudonyms.subject_key(ada(2))
+    statement = "UPDATE event_parts SET body = ? WHERE subject_key = ?"
+    asyncio.run(engine.store.writer.write(lambda c: c.execute(statement, (b"damaged", key))))
+
+    async def everybody():
+        return [page async for page in engine.bulk.evaluate_all(CALLER, "service")]
+
+    (page,) = asyncio.run(everybody())
+    assert len(page.tokens) == 3
+    assert [error.reason for error in page.errors.values()] == ["SEAL_BROKEN"]
+    assert len(page.errors.keys() | set(page.tokens)) == 4
+
+
+def test_a_subject_that_can_not_be_written_holds_up_no_other(engine):
+    record(engine, order(1, id="o-1"))
+    statement = "UPDATE subjects SET profile = ? WHERE subject_key = ?"
+    key = engine.events._pseudonyms.subject_key(ada())
+    asyncio.run(engine.store.writer.write(lambda c: c.execute(statement, (b"damaged", key))))
+    other = replace(order(2), subject=ada(2))
+    told = record(engine, order(2), other, order(3), replace(other, event="attic"))
+    assert [one.reason for one in (told[0], told[2], told[3])] == ["SEAL_BROKEN"] * 2 + ["EVENT_UNDECLARED"]
+    assert told[1] is Told.RECORDED
+    assert outcomes(engine, subject=ada(2), segments=("visitor",)) == {"visitor": "NOT_MEMBER"}
