@@ -103,15 +103,16 @@ def evaluate_response(answer: Evaluation) -> bytes:
     Serialized messages that stand one behind the other are read as one, merged
     (https://protobuf.dev/programming-guides/encoding/#last-one-wins): the reply is its head and, behind it,
     the bytes of each result, which are made once."""
-    head = pb.EvaluateSegmentsResponse(
-        evaluation=pb.Evaluation(
-            evaluation_id=answer.evaluation_id,
-            evaluate_time=timestamp(answer.time_us),
-            catalog_digest=answer.catalog_digest,
-            subject_token=answer.subject_token,
-        )
-    )
-    return b"".join([head.SerializeToString(), *map(_result_part, answer.results)])
+    reply = pb.EvaluateSegmentsResponse()
+    head = reply.evaluation  # filled in place: a message made for another costs as much again as its fields
+    head.evaluation_id = answer.evaluation_id
+    head.catalog_digest = answer.catalog_digest
+    head.subject_token = answer.subject_token
+    seconds, rest = divmod(answer.time_us, 1_000_000)
+    head.evaluate_time.seconds, head.evaluate_time.nanos = seconds, rest * 1000
+    # At the epoch both are zero, which would leave the time out.
+    head.evaluate_time.SetInParent()
+    return b"".join([reply.SerializeToString(), *map(_result_part, answer.results)])
 
 
 @lru_cache(maxsize=RESULTS_KEPT_MAX)
