@@ -6,15 +6,14 @@ Whoever has a lawful use for one writes it, with its purposes, into a catalog.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from segserver.strategies.api import Segment
 from segserver.strategies.cel import literal
+from segserver.strategies.ready_made import ReadyMade, titled
 from segserver_psychographic.attributes import BIG_FIVE
 from segserver_psychographic.settings import PsychographicSettings, trait_name
 from segserver_psychographic.traits import BALANCED
 
-OWNER = "segserver-psychographic"
+READY_MADE = ReadyMade("psychographic", owner="segserver-psychographic")
 WITHOUT_SEGMENT = "neuroticism"
 
 
@@ -23,41 +22,21 @@ def segments(settings: PsychographicSettings) -> list[Segment]:
     leading = [name for name in (*BIG_FIVE, BALANCED) if name != WITHOUT_SEGMENT]
     return [
         *(
-            Segment(
-                f"psychographic/{name}",
-                rule=f"psychographic.{trait_name(name)}",
-                title=persona.title or name,
-                owner=OWNER,
-                tags=("psychographic", "persona"),
-            )
+            READY_MADE.one(name, persona.title or name, f"psychographic.{trait_name(name)}", tag="persona")
             for name, persona in settings.personas.items()
         ),
-        *_group("personality", "leading_trait", "Personality: {}", leading),
-        *_group("lifestyle", "lifestyle", "Lifestyle: {}", settings.lifestyles),
-        *_group("milieu", "milieu", "Milieu: {}", [milieu.label for milieu in settings.milieus]),
+        *READY_MADE.each("personality", "leading_trait", titled("Personality: {}", leading)),
+        *READY_MADE.each("lifestyle", "lifestyle", titled("Lifestyle: {}", settings.lifestyles)),
+        *READY_MADE.each(
+            "milieu", "milieu", titled("Milieu: {}", [milieu.label for milieu in settings.milieus])
+        ),
         *(
-            Segment(
-                f"psychographic/interest-{name}",
-                rule=f"{literal(name)} in psychographic.interests",
-                title=f"Interested in {name.replace('-', ' ')}",
-                owner=OWNER,
-                tags=("psychographic", "interest"),
+            READY_MADE.one(
+                f"interest-{name}",
+                f"Interested in {name.replace('-', ' ')}",
+                f"{literal(name)} in psychographic.interests",
+                tag="interest",
             )
             for name in settings.interests
         ),
-    ]
-
-
-def _group(prefix: str, trait: str, title: str, labels: Iterable[str]) -> list[Segment]:
-    return [
-        Segment(
-            f"psychographic/{prefix}-{name}",
-            rule=f"psychographic.{trait} == {literal(name)}",
-            title=title.format(name.replace("-", " ")),
-            owner=OWNER,
-            tags=("psychographic", prefix),
-            exclusive_group=f"psychographic-{prefix}",
-            priority=position,
-        )
-        for position, name in enumerate(labels, start=1)
     ]
