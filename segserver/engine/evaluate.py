@@ -4,6 +4,7 @@ answer.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from segserver.audit.entry import Entry, Kind, Outcomes, encode, timestamp_us
@@ -11,6 +12,7 @@ from segserver.engine.answers import BatchAnswer, Evaluation, new_evaluation_id
 from segserver.engine.corridor import Asked, Corridor, Question, Sight
 from segserver.engine.isolated import Derived, derive, processes
 from segserver.engine.results import Results, run
+from segserver.engine.slices import SLICE, sliced
 from segserver.engine.turns import Turns
 from segserver.errors import SegserverError
 from segserver.model import Caller
@@ -65,7 +67,7 @@ class Evaluator:
         """
         serving, wanted = self._corridor.check(caller, purpose, segments)
         asked: list[Asked | SegserverError] = []
-        for question in questions:
+        async for question in sliced(questions):
             try:
                 asked.append(
                     question
@@ -81,6 +83,16 @@ class Evaluator:
         """The answer to each question, in order, or why there is none, once all their entries are durable."""
         answers: list[BatchAnswer] = []
         entries: list[bytes] = []
+        for start in range(0, len(asked), SLICE):
+            if start:
+                await asyncio.sleep(0)
+            await self._answer_slice(asked[start : start + SLICE], answers, entries)
+        await self._writer.write(None, entries)
+        return answers
+
+    async def _answer_slice(
+        self, asked: Sequence[Asked], answers: list[BatchAnswer], entries: list[bytes]
+    ) -> None:
         sights = await self._corridor.sights(asked)
         for one, sight, derived in zip(asked, sights, await derive(sights), strict=True):
             if isinstance(sight, SegserverError):
@@ -89,8 +101,6 @@ class Evaluator:
             answer, entry = self._answer(one.caller, one.question, sight, derived)
             answers.append(answer)
             entries.append(entry)
-        await self._writer.write(None, entries)
-        return answers
 
     def _count(self, sight: Sight, found: Results) -> None:
         outcomes = self._counts.outcomes

@@ -19,6 +19,7 @@ from segserver.engine.answers import new_evaluation_id
 from segserver.engine.corridor import HINTS_MAX, VIOLATIONS_MAX
 from segserver.engine.histories import Histories, Recorded
 from segserver.engine.serving import Serving
+from segserver.engine.slices import sliced
 from segserver.errors import Conflict, InvalidInput, SegserverError, Unavailable, Violation
 from segserver.events.definitions import DOUBLE_MAX
 from segserver.model import Caller, SubjectId, Value, check_value
@@ -111,7 +112,7 @@ class EventDesk:
         Raises :class:`Unavailable` when nothing could be recorded.
         """
         serving, now_us = self._serving(), self._now_us()
-        work = self._checked(occurrences, serving.catalog, now_us)
+        work = await self._checked(occurrences, serving.catalog, now_us)
         if not work.subjects:
             return work.told
         try:
@@ -153,14 +154,14 @@ class EventDesk:
 
         await self._writer.write(run, entries)
 
-    def _checked(
+    async def _checked(
         self, occurrences: Sequence[Occurrence | SegserverError], catalog: Catalog, now_us: int
     ) -> _Work:
         work = _Work([Told.RECORDED] * len(occurrences))
         earliest = now_us - self._settings.age_days_max * _DAY_US
         latest = now_us + int(self._settings.ahead_s_max * _SECOND_US)
         keys: dict[SubjectId, bytes] = {}
-        for position, one in enumerate(occurrences):
+        async for position, one in sliced(enumerate(occurrences)):
             if isinstance(one, SegserverError):
                 work.told[position] = one
                 continue

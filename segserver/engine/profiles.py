@@ -12,6 +12,7 @@ from segserver.config import Limits
 from segserver.engine.answers import new_evaluation_id
 from segserver.engine.corridor import checked_values
 from segserver.engine.serving import VALUE_CLASSES, Serving
+from segserver.engine.slices import sliced
 from segserver.errors import InvalidInput, SegserverError
 from segserver.model import Caller, SubjectId, Value
 from segserver.privacy.profiles import Profiles as Keeper
@@ -90,7 +91,7 @@ class ProfileDesk:
         Raises :class:`Unavailable` when nothing could be written.
         """
         serving = self._serving()
-        sound = [self._checked(change, serving) for change in changes]
+        sound = [self._checked(change, serving) async for change in sliced(changes)]
         now_us = self._now_us()
         timestamps = frozenset(
             name for name, a in serving.catalog.attributes.items() if a.type == "timestamp"
@@ -118,7 +119,7 @@ class ProfileDesk:
             else Written(
                 self._pseudonyms.recipient_token(item.subject_key, item.salt, caller.name), item.revision
             )
-            for item in written
+            async for item in sliced(written)
         ]
 
     async def get(self, caller: Caller, subject_id: SubjectId) -> StoredProfile:

@@ -11,6 +11,7 @@ from segserver.config import Limits
 from segserver.engine import Engine
 from segserver.engine.events import Occurrence, Told
 from segserver.engine.profiles import Change, Written
+from segserver.engine.slices import sliced
 from segserver.errors import InvalidInput, SegserverError
 from segserver.model import Caller
 from segserver.rpc import convert, lists, status
@@ -41,7 +42,7 @@ class ProfileServicer:
         if len(request.changes) > self._limits.batch_subjects_max:
             raise convert.too_long("changes", "batch_subjects_max", self._limits.batch_subjects_max)
         changes: list[Change | SegserverError] = []
-        for number, item in enumerate(request.changes):
+        async for number, item in sliced(enumerate(request.changes)):
             try:
                 changes.append(self._change(item, f"changes[{number}]"))
             except SegserverError as error:
@@ -52,7 +53,7 @@ class ProfileServicer:
                 pb.BatchUpsertResult(profile=_upserted(result))
                 if isinstance(result, Written)
                 else pb.BatchUpsertResult(error=status.failure_of(result))
-                for result in results
+                async for result in sliced(results)
             ]
         )
 
@@ -103,7 +104,7 @@ class ProfileServicer:
         if len(events) > self._limits.events_max:
             raise convert.too_long("events", "events_max", self._limits.events_max)
         occurrences: list[Occurrence | SegserverError] = []
-        for number, item in enumerate(events):
+        async for number, item in sliced(enumerate(events)):
             try:
                 occurrences.append(self._occurrence(item, f"events[{number}]"))
             except SegserverError as error:

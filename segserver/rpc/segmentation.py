@@ -10,6 +10,7 @@ from segserver.config import Limits
 from segserver.engine import Engine
 from segserver.engine.answers import Evaluation
 from segserver.engine.corridor import Question
+from segserver.engine.slices import sliced
 from segserver.errors import InvalidInput, SegserverError
 from segserver.model import Caller
 from segserver.rpc import bulk, convert, memberships, status
@@ -43,7 +44,7 @@ class SegmentationServicer:
         segments = self._segments(request.segments)
         at_us = convert.time_us(request.evaluate_time if request.HasField("evaluate_time") else None)
         questions: list[Question | SegserverError] = []
-        for number, item in enumerate(request.subjects):
+        async for number, item in sliced(enumerate(request.subjects)):
             try:
                 questions.append(
                     Question(
@@ -65,7 +66,7 @@ class SegmentationServicer:
                 pb.BatchResult(evaluation=convert.evaluation(answer))
                 if isinstance(answer, Evaluation)
                 else pb.BatchResult(error=status.failure_of(answer))
-                for answer in answers
+                async for answer in sliced(answers)
             ]
         )
 
