@@ -122,8 +122,8 @@ async def test_too_often_is_told_with_the_time_to_wait(tmp_path, documents):
 async def test_a_call_whose_caller_is_gone_is_not_evaluated(tmp_path, documents, monkeypatch):
     async with running(open_engine(tmp_path, documents)) as server:
         client, evaluator, load = server.client(), server.engine.evaluator, server.server.guard.load
-        monkeypatch.setattr(turns, "CROWD", 1)
-        monkeypatch.setattr(turns, "GATHER_EACH_S", 0.2)
+        begun_at_once = turns.AT_ONCE
+        monkeypatch.setattr(turns, "AT_ONCE", 0)
         calls = [asyncio.ensure_future(client.evaluate(f"c{n}", "analytics")) for n in range(3)]
         while evaluator.in_progress < len(calls):
             await asyncio.sleep(0.001)
@@ -131,15 +131,15 @@ async def test_a_call_whose_caller_is_gone_is_not_evaluated(tmp_path, documents,
             call.cancel()
         while evaluator.in_progress or load.calls:
             await asyncio.sleep(0.001)
-        await client.evaluate("alice", "analytics")  # its turn is theirs
+        monkeypatch.setattr(turns, "AT_ONCE", begun_at_once)
+        await client.evaluate("alice", "analytics")  # its turn would be theirs
         assert [entry.kind for entry in server.entries()].count(Kind.EVALUATION) == 1
         assert (load.calls, load.size_bytes) == (0, 0)
 
 
 async def test_a_deadline_ends_the_work_for_a_call(tmp_path, documents, monkeypatch):
     async with running(open_engine(tmp_path, documents)) as server:
-        monkeypatch.setattr(turns, "CROWD", 1)
-        monkeypatch.setattr(turns, "GATHER_EACH_S", 1_000)
+        monkeypatch.setattr(turns, "AT_ONCE", 0)
         with pytest.raises(DeadlineExceeded):
             await server.client(timeout_s=0.1).evaluate("alice", "analytics")
         while server.engine.evaluator.in_progress or server.server.guard.load.calls:
