@@ -32,8 +32,8 @@ STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "
 def command(config_file: Path | None, data_dir: Path | None, as_json: bool) -> None:
     """Examine an installation, with or without a running server, and say what to do.
 
-    Libraries, files, disk, plugins, keys, store, clock, audit log and catalog are looked at. The exit code
-    is 1 when something is wrong; a warning alone is not.
+    Libraries, files, disk, plugins, keys, certificate, store, clock, audit log and catalog are looked at.
+    The exit code is 1 when something is wrong; a warning alone is not.
 
     \b
     Example:

@@ -19,6 +19,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
+from cryptography import x509
+
 from segserver.audit.entry import decode
 from segserver.audit.note import Checkpoint, NoteKey, open_checkpoint
 from segserver.audit.verify import verified_checkpoint, verify
@@ -50,6 +52,7 @@ SYNC_TIMES, SYNC_BYTES, SYNC_S_MAX = 16, 4_096, 0.02
 """A commit waits for the disk; with 20 ms each, a lone call takes longer than most callers like to wait."""
 BEHIND_US_MAX = 5_000_000
 KEY_AGE_DAYS_MAX = 365
+CERTIFICATE_DAYS_LOW = 30
 
 _DAY_US = 86_400_000_000
 _OTHERS_WRITE, _OTHERS = stat.S_IWGRP | stat.S_IWOTH, stat.S_IRWXG | stat.S_IRWXO
@@ -225,6 +228,38 @@ def _keys(patient: _Patient) -> Iterator[Finding]:
         )
 
 
+def _certificate(patient: _Patient) -> Iterator[Finding]:
+    """How long the certificate holds with which the server listens."""
+    config = patient.config
+    if config.tls.cert_file is None:
+        alone = config.loopback
+        yield Finding(
+            "certificate",
+            "ok" if alone else "warning",
+            "none: the server listens " + ("on this machine only" if alone else "in the clear"),
+            "" if alone else "keep it behind a proxy that encrypts, or set tls.cert_file and tls.key_file",
+        )
+        return
+    renew = "renew it; the server takes new files by itself, and on SIGHUP"
+    try:
+        ends = min(
+            certificate.not_valid_after_utc
+            for certificate in x509.load_pem_x509_certificates(config.tls.cert_file.read_bytes())
+        )
+    except (OSError, ValueError) as error:
+        why = (error.strerror or "can't be read") if isinstance(error, OSError) else "holds no certificate"
+        yield Finding("certificate", "failed", f"tls.cert_file: {why}", "point to a PEM file")
+        return
+    remaining_us = from_datetime(ends) - patient.now_us
+    if remaining_us <= 0:
+        yield Finding("certificate", "failed", f"it ended on {ends:%Y-%m-%d at %H:%M} UTC", renew)
+        return
+    days = remaining_us // _DAY_US
+    low = days < CERTIFICATE_DAYS_LOW
+    says = f"it ends on {ends:%Y-%m-%d}, in {days} days"
+    yield Finding("certificate", "warning" if low else "ok", says, renew if low else "")
+
+
 def _store(patient: _Patient) -> Iterator[Finding]:
     config = patient.config
     if config.store.get_secret_value():
@@ -333,6 +368,7 @@ CHECKS: dict[str, _Check] = {
     "disk": _disk,
     "plugins": _plugins,
     "keys": _keys,
+    "certificate": _certificate,
     "store": _store,
     "keys and store": _matching,
     "clock": _clock,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 
 import pytest
+from certificates import Authority
 from click.testing import CliRunner
 from servers import Clock, open_engine, plugins, write_catalog
 
 from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.cli import main
-from segserver.config import Config
+from segserver.config import Config, TlsSettings
 from segserver.engine import doctor
 from segserver.privacy.keyring import create_file, new_keyring
+from segserver.rules.times import from_datetime
 
 CATALOG = {"catalog.yaml": "purposes: {care: {legal_basis: contract, categories: [demographic]}}"}
 NOW_US = Clock()()
@@ -110,6 +113,40 @@ def test_an_old_key(config):
     later_us = new_keyring().created_us[1] + 400 * 86_400_000_000
     warnings = [f for f in doctor.examine(config, later_us) if f.state == "warning"]
     assert any("rotate" in finding.do for finding in warnings)
+
+
+@pytest.mark.parametrize(
+    ("days", "state", "says"),
+    [
+        (31, "ok", "in 31 days"),
+        (29, "warning", "in 29 days"),
+        (0, "warning", "in 0 days"),
+        (-1, "failed", "ended"),
+    ],
+)
+def test_a_certificate_that_ends(config, tmp_path, days, state, says):
+    now_us = from_datetime(dt.datetime.now(dt.UTC))
+    lasts = dt.timedelta(days=40)
+    file, key = Authority().server(lasts=lasts).write(tmp_path, "server")
+    secured = config.model_copy(update={"tls": TlsSettings(cert_file=file, key_file=key)})
+    later_us = now_us + (40 - days) * 86_400_000_000 - 60_000_000
+    (found,) = [one for one in doctor.examine(secured, later_us) if one.check == "certificate"]
+    assert (found.state, says in found.says, bool(found.do)) == (state, True, state != "ok")
+
+
+@pytest.mark.parametrize("text", [None, "", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+def test_a_certificate_that_can_not_be_read(config, tmp_path, text):
+    file = tmp_path / "server.pem"
+    if text is not None:
+        file.write_text(text)
+    secured = config.model_copy(update={"tls": TlsSettings(cert_file=file, key_file=file)})
+    (found,) = [one for one in doctor.examine(secured, NOW_US) if one.check == "certificate"]
+    assert (found.state, bool(found.do)) == ("failed", True)
+
+
+def test_a_server_in_the_clear_that_others_reach(config):
+    clear = config.model_copy(update={"listen": "0.0.0.0:50051", "insecure": True})
+    assert ("certificate", "warning") in states(clear)
 
 
 def test_a_log_that_was_rolled_back_since_the_last_visit(config, tmp_path):
