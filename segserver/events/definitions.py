@@ -30,6 +30,7 @@ Aggregate: TypeAlias = Literal[
     "sequence",
     "rate",
 ]
+"""The names of what can be computed of events; :class:`ComputedAttribute` says what each is."""
 AGGREGATES: frozenset[str] = frozenset(get_args(Aggregate))
 
 Comparison: TypeAlias = Literal["difference", "ratio"]

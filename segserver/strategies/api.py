@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from segserver.events.definitions import ComputedAttribute, Event, Property
+from segserver.events.definitions import Aggregate, ComputedAttribute, Event, Property
 from segserver.model import Category, TypeName, Value
 from segserver.rules.functions import Function
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "API_VERSION",
+    "Aggregate",
     "Attribute",
     "ComputedAttribute",
     "Event",

@@ -6,7 +6,11 @@ an event, or record other events besides.
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from segserver.events.definitions import ComputedAttribute, Event, Property
+from segserver.strategies.api import Settings
+from segserver.strategies.cel import literal
 
 PAGE_VIEW = Event(
     "page_view",
@@ -73,3 +77,21 @@ ORDER_GAP_DAYS = ComputedAttribute(
     category="behavioral",
     title="Days from one order to the next: the median",
 )
+
+
+class OrderGapSettings(Settings):
+    """What a strategy's settings begin with when it measures time without an order in gaps between orders."""
+
+    gap_orders: int = Field(default=4, ge=2)
+    """From so many orders on, a customer's own median gap is the measure; below, ``gap_days`` is."""
+    gap_days: float = Field(default=60.0, gt=0)
+    """The gap between orders that is expected of customers with little history."""
+    gap_days_min: float = Field(default=7.0, gt=0)
+    """No gap counts as shorter: several orders on one day are one errand."""
+
+    def expected_gap_days(self) -> str:
+        """CEL for the days from one order to the next that are expected of a customer; it reads
+        :data:`ORDERS_EVER` and :data:`ORDER_GAP_DAYS`."""
+        shortest = literal(self.gap_days_min)
+        own = f"(order_gap_days < {shortest} ? {shortest} : order_gap_days)"
+        return f"orders_ever >= {self.gap_orders} ? {own} : {literal(self.gap_days)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from segserver.strategies.api import ComputedAttribute
+from segserver.strategies.api import Aggregate, ComputedAttribute
 from segserver.strategies.cel import literal
 from segserver.strategies.vocabulary import (
     APP_OPENED,
@@ -86,7 +86,7 @@ def computed(settings: BehavioralSettings) -> list[ComputedAttribute]:
 def _behavioral(
     name: str,
     event: str,
-    aggregate: str,
+    aggregate: Aggregate,
     window: str,
     *,
     of: str = "",
@@ -97,7 +97,7 @@ def _behavioral(
     return ComputedAttribute(
         name,
         event,
-        aggregate,  # type: ignore[arg-type]  # one of the names above
+        aggregate,
         window,
         category="behavioral",
         of=of,

@@ -6,8 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from segserver.strategies.api import Settings
 from segserver.strategies.cel import Band, Bands, TimeZone
+from segserver.strategies.vocabulary import OrderGapSettings
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Days = Annotated[int, Field(ge=1, le=3_650)]
@@ -23,7 +23,7 @@ def _seasons(table: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
     return table
 
 
-class BehavioralSettings(Settings):
+class BehavioralSettings(OrderGapSettings):
     """Settings of the behavioral strategy."""
 
     time_zone: TimeZone = "UTC"
@@ -94,12 +94,6 @@ class BehavioralSettings(Settings):
     app_days: Days = 30
     """Who opened the app in so many days uses it."""
 
-    gap_orders: int = Field(default=4, ge=2)
-    """From so many orders on, a customer's own median gap is the measure; below, ``gap_days`` is."""
-    gap_days: float = Field(default=60.0, gt=0)
-    """The gap between orders that is expected of customers with little history."""
-    gap_days_min: float = Field(default=7.0, gt=0)
-    """No gap counts as shorter: several orders on one day are one errand."""
     churn_medium: float = Field(default=1.5, gt=0)
     churn_high: float = Field(default=3.0, gt=0)
     """From so many expected gaps without an order on, the risk of losing a customer is medium, or high."""

@@ -79,7 +79,7 @@ def traits(settings: BehavioralSettings) -> list[Trait]:
             "expected_gap_days",
             "double",
             "Days from one order to the next that are expected",
-            rule=_expected_gap(settings),
+            rule=settings.expected_gap_days(),
         ),
         Trait(
             "churn_risk",
@@ -122,12 +122,6 @@ def _email_engagement(settings: BehavioralSettings) -> str:
         ("emails_sent > 0", literal("unresponsive")),
     ]
     return choose(cases, literal("not-mailed"))
-
-
-def _expected_gap(settings: BehavioralSettings) -> str:
-    shortest = literal(settings.gap_days_min)
-    own = f"(order_gap_days < {shortest} ? {shortest} : order_gap_days)"
-    return f"orders_ever >= {settings.gap_orders} ? {own} : {literal(settings.gap_days)}"
 
 
 def _churn_risk(settings: BehavioralSettings) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segserver.strategies.api import ComputedAttribute
+from segserver.strategies.api import Aggregate, ComputedAttribute
 from segserver.strategies.vocabulary import (
     CART_ADD,
     DAYS_SINCE_ORDER,
@@ -55,11 +55,11 @@ def computed(settings: JourneySettings) -> list[ComputedAttribute]:
     ]
 
 
-def _computed(name: str, event: str, aggregate: str, window: str, title: str) -> ComputedAttribute:
+def _computed(name: str, event: str, aggregate: Aggregate, window: str, title: str) -> ComputedAttribute:
     return ComputedAttribute(
         name,
         event,
-        aggregate,  # type: ignore[arg-type]  # one of the names above
+        aggregate,
         window,
         category="behavioral",
         title=title,

@@ -6,21 +6,14 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from segserver.strategies.api import Settings
+from segserver.strategies.vocabulary import OrderGapSettings
 
 Days = Annotated[int, Field(ge=1, le=3_650)]
 Gaps = Annotated[float, Field(gt=0, le=100)]
 
 
-class JourneySettings(Settings):
+class JourneySettings(OrderGapSettings):
     """Settings of the journey strategy."""
-
-    gap_orders: int = Field(default=4, ge=2)
-    """From so many orders on, a customer's own median gap is the measure; below, ``gap_days`` is."""
-    gap_days: float = Field(default=60.0, gt=0)
-    """The gap between orders that is expected of customers with little history."""
-    gap_days_min: float = Field(default=7.0, gt=0)
-    """No gap counts as shorter: several orders on one day are one errand."""
 
     at_risk_gaps: Gaps = 2.0
     lapsed_gaps: Gaps = 3.0

@@ -31,7 +31,7 @@ def traits(settings: JourneySettings) -> list[Trait]:
             "expected_gap_days",
             "double",
             "Days from one order to the next that are expected of the customer",
-            rule=_expected_gap(settings),
+            rule=settings.expected_gap_days(),
         ),
         Trait("stage", "string", "Stage of the journey", rule=_stage(settings), values=tuple(STAGES)),
         Trait(
@@ -66,12 +66,6 @@ def segments(_: JourneySettings) -> list[Segment]:
         tags=("journey",),
     )
     return [*stages, waiting]
-
-
-def _expected_gap(settings: JourneySettings) -> str:
-    shortest = literal(settings.gap_days_min)
-    own = f"(order_gap_days < {shortest} ? {shortest} : order_gap_days)"
-    return f"orders_ever >= {settings.gap_orders} ? {own} : {literal(settings.gap_days)}"
 
 
 def _stage(settings: JourneySettings) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segserver.strategies.api import ComputedAttribute
+from segserver.strategies.api import Aggregate, ComputedAttribute
 from segserver.strategies.vocabulary import DAYS_SINCE_ORDER, ORDER, ORDER_RETURNED, ORDERS_EVER
 from segserver_value.settings import ValueSettings
 
@@ -42,11 +42,13 @@ def computed(settings: ValueSettings) -> list[ComputedAttribute]:
     ]
 
 
-def _money(name: str, event: str, aggregate: str, window: str, of: str, title: str) -> ComputedAttribute:
+def _money(
+    name: str, event: str, aggregate: Aggregate, window: str, of: str, title: str
+) -> ComputedAttribute:
     return ComputedAttribute(
         name,
         event,
-        aggregate,  # type: ignore[arg-type]  # one of the names above
+        aggregate,
         window,
         category="financial",
         of=of,
