@@ -8,7 +8,9 @@ from typing import Any
 from segserver.engine.memberships import KEEPER
 from segserver.engine.serving import Serving
 from segserver.events.history import History
+from segserver.privacy.gate import Mask
 from segserver.privacy.reasons import Reason
+from segserver.privacy.subject import RuleValue
 from segserver.privacy.vault import Subject
 
 DAY_US = 86_400_000_000
@@ -43,9 +45,8 @@ class Ahead:
 
     def at(self, at_us: int) -> object:
         """What decides memberships at a moment: the segments, or why the purpose is stopped."""
-        plan, gate, subject = self._plan, self._serving.gate, self._subject
-        current = gate.current(subject.profile, at_us)
-        mask = gate.mask(self._purpose, subject.state, KEEPER, at_us, current)
+        plan = self._plan
+        current, mask = self._seen(at_us)
         if mask.stopped is not None:
             return mask.stopped
         values, withheld = mask.apply(current, plan.program.inputs)
@@ -65,7 +66,7 @@ class Ahead:
             values[plan.input_index[name]] = self._listed.get(name)
         plan.drop_mistyped(values)
         outcomes = plan.program.python(
-            [*values, *self._derived], at_us, subject.subject_key.hex(), withheld, []
+            [*values, *self._derived], at_us, self._subject.subject_key.hex(), withheld, []
         )
         return frozenset(number for number, outcome in enumerate(outcomes) if outcome is True)
 
@@ -88,8 +89,7 @@ class Ahead:
         """Moments that are known in advance: events leave windows, values and consents expire."""
         gate, subject = self._serving.gate, self._subject
         needs = self._plan.needs
-        current = gate.current(subject.profile, now_us)
-        mask = gate.mask(self._purpose, subject.state, KEEPER, now_us, current)
+        current, mask = self._seen(now_us)
         change = needs.program.next_change(
             needs.visible(mask, None),
             self._histories,
@@ -110,13 +110,17 @@ class Ahead:
 
     def _hangs_on_now(self, now_us: int) -> bool:
         """Whether the answer may change at a moment that nothing tells in advance; a child grows up."""
-        gate, subject = self._serving.gate, self._subject
-        current = gate.current(subject.profile, now_us)
-        mask = gate.mask(self._purpose, subject.state, KEEPER, now_us, current)
+        _, mask = self._seen(now_us)
         if mask.stopped is not None:
             return mask.stopped is Reason.CHILD
         needs = self._plan.needs
         return self._plan.program.reads_now or bool(needs.program.continuous(needs.visible(mask, None)))
+
+    def _seen(self, at_us: int) -> tuple[Mapping[str, RuleValue], Mask]:
+        """The values of a moment, and what of them the purpose may see then."""
+        gate, subject = self._serving.gate, self._subject
+        current = gate.current(subject.profile, at_us)
+        return current, gate.mask(self._purpose, subject.state, KEEPER, at_us, current)
 
     def _first_change(self, now: object, same_us: int, other_us: int) -> int:
         """When, between two moments, the answer of the first ends: to a second, and not before."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import TypeAlias
 
 import structlog
 
@@ -39,6 +40,9 @@ FAILED_AGAIN_US = 3_600_000_000
 
 _NOBODY = SubjectId("", "")
 
+_Members: TypeAlias = tuple[frozenset[str], str]
+"""The segments that a subject is in for a purpose, and why it is in no others, where that was stopped."""
+
 
 @dataclass(slots=True)
 class Refreshed:
@@ -64,7 +68,7 @@ class _Found:
 
     due: DueRow
     is_stored: bool
-    members: Mapping[str, tuple[frozenset[str], str]]
+    members: Mapping[str, _Members]
     again_us: int | None
 
 
@@ -158,35 +162,44 @@ class Refresher:
         rows: Sequence[SubjectRow | None],
         now_us: int,
     ) -> list[_Found]:
-        there = [(one, row) for one, row in zip(due, rows, strict=True) if row is not None]
-        members: dict[bytes, dict[str, tuple[frozenset[str], str]]] = {
-            row.subject_key: {} for _, row in there
-        }
+        there = [row for row in rows if row is not None]
+        members: dict[bytes, dict[str, _Members]] = {row.subject_key: {} for row in there}
         again: dict[bytes, int] = {}
         for purpose in purposes:
-            wanted = serving.wanted(purpose, ())
-            asked = [
-                Asked(KEEPER, Question(_NOBODY, purpose), serving, wanted, row.subject_key)
-                for _, row in there
-            ]
-            sights = await self._corridor.sights(asked)
-            derived = await derive(sights)
-            ahead: list[tuple[SubjectRow, Sequence[object]]] = []
-            for (_, row), sight, values in zip(there, sights, derived, strict=True):
-                if isinstance(sight, SegserverError):
-                    again[row.subject_key] = now_us + FAILED_AGAIN_US
-                    continue
-                found = run(sight, values)
-                stopped = sight.mask.stopped
-                members[row.subject_key][purpose] = frozenset(found.members), str(stopped or "")
-                ahead.append((row, values.values))
-            look = partial(self._look_ahead, serving, purpose, ahead, now_us)
-            for key, moment in (await self._store.reads.read(look)).items():
+            found, moments = await self._evaluate_for(serving, purpose, there, now_us)
+            for key, one in found.items():
+                members[key][purpose] = one
+            for key, moment in moments.items():
                 again[key] = min(moment, again.get(key, moment))
-        gone = [_Found(one, False, {}, None) for one, row in zip(due, rows, strict=True) if row is None]
-        return gone + [
-            _Found(one, True, members[row.subject_key], again.get(row.subject_key)) for one, row in there
+        return [
+            _Found(one, row is not None, members.get(one.subject_key, {}), again.get(one.subject_key))
+            for one, row in zip(due, rows, strict=True)
         ]
+
+    async def _evaluate_for(
+        self, serving: Serving, purpose: str, rows: Sequence[SubjectRow], now_us: int
+    ) -> tuple[dict[bytes, _Members], dict[bytes, int]]:
+        """By subject key, what subjects are in for a purpose, and when they are to be evaluated again; who
+        could not be evaluated is in the second alone."""
+        wanted = serving.wanted(purpose, ())
+        question = Question(_NOBODY, purpose)
+        sights = await self._corridor.sights(
+            [Asked(KEEPER, question, serving, wanted, row.subject_key) for row in rows]
+        )
+        members: dict[bytes, _Members] = {}
+        again: dict[bytes, int] = {}
+        evaluated: list[tuple[SubjectRow, Sequence[object]]] = []
+        for row, sight, derived in zip(rows, sights, await derive(sights), strict=True):
+            if isinstance(sight, SegserverError):
+                again[row.subject_key] = now_us + FAILED_AGAIN_US
+                continue
+            members[row.subject_key] = (
+                frozenset(run(sight, derived).members),
+                str(sight.mask.stopped or ""),
+            )
+            evaluated.append((row, derived.values))
+        look = partial(self._look_ahead, serving, purpose, evaluated, now_us)
+        return members, again | await self._store.reads.read(look)
 
     def _look_ahead(
         self,
