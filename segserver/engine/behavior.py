@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from segserver.catalog import Catalog
+from segserver.catalog.catalog import Event
 from segserver.engine.histories import Histories
 from segserver.events.history import Head, History
 from segserver.model import Category
@@ -55,12 +56,16 @@ def retention_us(catalog: Catalog, events: Iterable[str]) -> dict[str, int]:
     limits = catalog.policy.retention_us
     found: dict[str, int] = {}
     for event in events:
-        declared = catalog.events[event]
-        properties = declared.definition.properties.values()
-        categories = {declared.category, *(Category(prop.category) for prop in properties)}
+        categories = event_categories(catalog.events[event])
         if limited := [limits[category] for category in categories if category in limits]:
             found[event] = min(limited)
     return found
+
+
+def event_categories(event: Event) -> frozenset[Category]:
+    """The privacy categories of an event and of its properties."""
+    properties = event.definition.properties.values()
+    return frozenset({event.category, *(Category(prop.category) for prop in properties)})
 
 
 class Behavior:

@@ -25,6 +25,9 @@ LIST = "LIST"
 IDLE_US = 3_600_000_000
 """An upload that brings nothing for an hour has broken off, and what it brought is removed."""
 
+OWNER_CHARACTERS_MAX = 200
+"""The owner's name stands in the log and beside the list as it was given."""
+
 REJECTED_NAMED_MAX = 100
 """So many wrong ids of an upload are told apart, by their places; all are counted."""
 
@@ -73,11 +76,15 @@ class ListDesk:
         """Takes the ids piece by piece, says after each how far it is, and last the list that serves now.
 
         Until then the list serves as it was; an upload that ends early leaves nothing that counts. Raises
-        :class:`NotFound` for a list that the catalog does not declare, :class:`InvalidInput` for an expiry
-        that is over, or no id at all, :class:`LimitExceeded` for more ids than a list may have,
-        :class:`Unavailable`."""
+        :class:`NotFound` for a list that the catalog does not declare, :class:`InvalidInput` for an owner
+        that is no name, an expiry that is over, or no id at all, :class:`LimitExceeded` for more ids than a
+        list may have, :class:`Unavailable`."""
         now_us = self._now_us()
         self._declared(upload.name)
+        if len(upload.owner) > OWNER_CHARACTERS_MAX or not upload.owner.isprintable():
+            raise InvalidInput.of(
+                "owner", f"give a name of at most {OWNER_CHARACTERS_MAX} characters", reason="OWNER_INVALID"
+            )
         if upload.expires_us is not None and upload.expires_us <= now_us:
             raise InvalidInput.of("expire_time", "is over already", reason="EXPIRY_OVER")
         version = int((await self._store.writer.write(lambda c: self._rows.begin(c, now_us))).result)

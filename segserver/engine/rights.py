@@ -12,7 +12,9 @@ from msgspec.structs import replace
 
 from segserver.audit.entry import Entry, Kind, encode, timestamp_us
 from segserver.audit.search import PAGE_ENTRIES_MAX, Filter, search
+from segserver.catalog import Catalog
 from segserver.engine.answers import new_evaluation_id
+from segserver.engine.behavior import event_categories
 from segserver.engine.consent import ConsentDesk
 from segserver.engine.corridor import Corridor, Question
 from segserver.engine.portable import PortableEvents, lists_of, moves
@@ -30,7 +32,8 @@ from segserver.privacy.export import (
     export_following,
     read,
 )
-from segserver.privacy.processing import Sources, processing_record
+from segserver.privacy.processing import Behavior, Sources, processing_record
+from segserver.privacy.processing import Kind as BehaviorKind
 from segserver.privacy.profiles import Profiles
 from segserver.privacy.pseudonyms import NO_SALT, Pseudonyms
 from segserver.privacy.receipt import Controller
@@ -229,6 +232,7 @@ class RightsDesk:
             recipients,
             {name: strategy.version for name, strategy in catalog.strategies.items()},
             {name: segment.purposes for name, segment in catalog.segments.items()},
+            _behavior_of(catalog),
         )
         return processing_record(catalog.policy, sources)
 
@@ -341,3 +345,20 @@ class RightsDesk:
                 details=details,
             )
         )
+
+
+def _behavior_of(catalog: Catalog) -> list[Behavior]:
+    """The events, computed attributes and lists of a catalog, for the record of processing."""
+    events = [
+        Behavior(BehaviorKind.EVENT, name, event_categories(event), event.purposes)
+        for name, event in catalog.events.items()
+    ]
+    computed = [
+        Behavior(BehaviorKind.COMPUTED, name, one.categories, one.purposes)
+        for name, one in catalog.computed.items()
+    ]
+    lists = [
+        Behavior(BehaviorKind.LIST, name, one.categories, one.purposes, one.owner)
+        for name, one in catalog.lists.items()
+    ]
+    return [*events, *computed, *lists]

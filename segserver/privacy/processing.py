@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
+from segserver.model import Category
 from segserver.privacy.policy import Policy, Purpose
 from segserver.privacy.receipt import Controller
 
@@ -23,6 +25,27 @@ SECURITY = (
 """The measures of art. 32(1) that the server itself takes."""
 
 
+class Kind(StrEnum):
+    """What is kept of behavior, or made of it."""
+
+    EVENT = "event"
+    COMPUTED = "computed attribute"
+    LIST = "list"
+
+
+@dataclass(frozen=True, slots=True)
+class Behavior:
+    """An event, a computed attribute or a list, as the catalog declares it."""
+
+    kind: Kind
+    name: str
+    categories: frozenset[Category]
+    """Its own, and those of what it consists of or is computed from."""
+    purposes: frozenset[str]
+    """The purposes that may see it."""
+    owner: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """What the record takes from outside the policy."""
@@ -34,6 +57,8 @@ class Sources:
     """Installed strategy → its version."""
     segments: Mapping[str, Iterable[str]]
     """Segment → the purposes it serves."""
+    behavior: Iterable[Behavior] = ()
+    """Events, computed attributes and uploaded lists."""
 
 
 def processing_record(policy: Policy, sources: Sources) -> dict[str, Any]:
@@ -46,6 +71,9 @@ def processing_record(policy: Policy, sources: Sources) -> dict[str, Any]:
             "data_protection_officer": controller.officer_contact,
         },
         "activities": [_activity(policy, policy.purposes[name], sources) for name in sorted(policy.purposes)],
+        "behavior": [
+            _behavior(policy, one) for one in sorted(sources.behavior, key=lambda one: (one.kind, one.name))
+        ],
         "strategies": dict(sorted(sources.strategies.items())),
         "security": list(SECURITY),
     }
@@ -66,6 +94,11 @@ def markdown(record: Mapping[str, Any]) -> str:
         lines += [activity["description"], ""] if activity["description"] else []
         lines += ["| | |", "|---|---|"]
         lines += [f"| {label} | {_cell(activity[field])} |" for label, field in _ROWS]
+    if record["behavior"]:
+        lines += ["", "## Events, computed attributes and lists", ""]
+        lines += ["| kind | name | categories | purposes | kept for | owner |", "|---|---|---|---|---|---|"]
+        fields = ("kind", "name", "categories", "purposes", "retention", "owner")
+        lines += [f"| {' | '.join(_cell(one[name]) for name in fields)} |" for one in record["behavior"]]
     lines += ["", "## Strategies", ""]
     lines += [f"- {name} {version}" for name, version in record["strategies"].items()]
     lines += ["", "## Security", "", *(f"- {measure}" for measure in record["security"]), ""]
@@ -113,6 +146,23 @@ def _activity(policy: Policy, purpose: Purpose, sources: Sources) -> dict[str, A
             category.value: _duration(policy.retention_us.get(category))
             for category in sorted(purpose.categories)
         },
+    }
+
+
+def _behavior(policy: Policy, one: Behavior) -> dict[str, Any]:
+    limits = [policy.retention_us[category] for category in one.categories if category in policy.retention_us]
+    kept = {
+        Kind.EVENT: _duration(min(limits, default=None)),
+        Kind.COMPUTED: "not stored: computed from events when it is asked for",
+        Kind.LIST: "until it expires, is replaced or deleted",
+    }
+    return {
+        "kind": one.kind.value,
+        "name": one.name,
+        "categories": sorted(category.value for category in one.categories),
+        "purposes": sorted(one.purposes),
+        "retention": kept[one.kind],
+        "owner": one.owner,
     }
 
 

@@ -4,7 +4,7 @@ import json
 
 from segserver.model import Category, LegalBasis
 from segserver.privacy.policy import Label, Policy, Purpose
-from segserver.privacy.processing import DAY_US, Sources, markdown, processing_record
+from segserver.privacy.processing import DAY_US, Behavior, Kind, Sources, markdown, processing_record
 from segserver.privacy.receipt import Controller
 
 POLICY = Policy(
@@ -31,6 +31,13 @@ SOURCES = Sources(
     {"crm": ["marketing"], "all": ["*"]},
     {"geographic": "1.0.0"},
     {"retail/near": ["marketing"], "retail/any": ["marketing", "care"]},
+    [
+        Behavior(Kind.LIST, "vip", frozenset({Category.LOCATION}), frozenset({"marketing"}), "crm"),
+        Behavior(
+            Kind.EVENT, "visit", frozenset({Category.LOCATION, Category.DEMOGRAPHIC}), frozenset({"care"})
+        ),
+        Behavior(Kind.COMPUTED, "visits", frozenset({Category.LOCATION}), frozenset({"marketing", "care"})),
+    ],
 )
 
 
@@ -48,8 +55,25 @@ def test_the_record_holds_what_article_30_asks_for():
     assert json.loads(json.dumps(record)) == record
 
 
+def test_the_record_names_events_computed_attributes_and_lists():
+    computed, event, listed = processing_record(POLICY, SOURCES)["behavior"]
+    assert event == {
+        "kind": "event",
+        "name": "visit",
+        "categories": ["demographic", "location"],
+        "purposes": ["care"],
+        "retention": "36 hours",
+        "owner": "",
+    }
+    assert (computed["name"], computed["purposes"]) == ("visits", ["care", "marketing"])
+    assert computed["retention"].startswith("not stored")
+    assert (listed["name"], listed["owner"]) == ("vip", "crm")
+    assert "expires" in listed["retention"]
+
+
 def test_the_record_reads_as_a_document():
     text = markdown(processing_record(POLICY, SOURCES))
+    assert "| event | visit | demographic, location | care | 36 hours | none |" in text
     assert "# Record of processing activities" in text
     assert "## Marketing | mail" in text
     assert "| Categories of personal data | demographic, location |" in text

@@ -12,10 +12,11 @@ import polars as pl
 import pytest
 import structlog
 from google.protobuf.message_factory import GetMessageClass
-from servers import open_engine, plugins, running
+from servers import NOON, open_engine, plugins, running
 
 import segserver.v1
-from segserver.client import calls
+from segserver.audit.entry import Kind
+from segserver.client import Event, calls
 from segserver.client.audit_calls import EntryFilter
 from segserver.engine.keys import KeyDesk
 from segserver.errors import SegserverError
@@ -32,11 +33,25 @@ CATALOG = """
 purposes:
   care: {legal_basis: contract, categories: [demographic, contact, behavioral]}
   marketing: {legal_basis: consent, categories: [demographic]}
+  serving: {legal_basis: contract, categories: [behavioral], memberships: true}
+events:
+  order:
+    category: behavioral
+    properties:
+      note: {type: string, category: behavioral}
+      total: {type: int, category: behavioral}
+computed:
+  last_note: {event: order, aggregate: last, of: note, window: all, category: behavioral}
+  spent: {event: order, aggregate: sum, of: total, window: all, category: behavioral}
+lists:
+  vip: {category: behavioral, purposes: [serving], owner: crm}
 attributes:
   mail: {type: string, category: contact}
   income: {type: int, category: demographic}
 segments:
   - {id: people/rich, rule: income > 1000}
+  - {id: people/noted, rule: last_note.size() > 3 && spent > 5}
+  - {id: people/vips, rule: 'in_list("vip")'}
 """
 SUBJECTS = [
     SubjectId("customer", f"{MARK}-id"),
@@ -118,13 +133,61 @@ async def every_call(client, subject: SubjectId, errors: list[str]) -> None:
         client.open_request(subject, "access"),
         client.evaluate(SubjectId("phone", f"{MARK}-phone"), "care"),
         client.evaluate(SubjectId("email", f"{MARK}-mail"), "care"),
+        *about_behavior(client, subject),
         *about_the_log(client, subject),
+        client.export_subject(subject, following=f"{MARK}-following"),
         client.erase_subject(subject),
         client.get_profile(subject),
         *about_the_log(client, subject),
     ]
     for call in calls:
         await attempt(call, errors)
+
+
+def about_behavior(client, subject: SubjectId) -> list:
+    """Events, lists and memberships: right, wrong and broken off."""
+    now = NOON - dt.timedelta(days=1)
+    good = {"note": f"{MARK}-note", "total": NUMBER}
+    events = [
+        Event(subject, "order", now, good, f"{MARK}-event"),
+        Event(subject, "order", now, {"note": f"{MARK}-other"}, f"{MARK}-event"),
+        Event(subject, "none", now, good),
+        Event(subject, "order", now, {"none": f"{MARK}-undeclared"}),
+        Event(subject, "order", now, {"note": NUMBER, "total": f"{MARK}-type"}),
+        Event(subject, "order", dt.datetime(2030, 1, 1, tzinfo=dt.UTC), good),
+        Event(SubjectId("email", f"{MARK}-mail"), "order", now, good),
+        Event(subject, "order", now, good, f"{MARK}" * 100),
+    ]
+    return [
+        client.record_events(events),
+        *(client.record_events([event]) for event in events),
+        everything(client.stream_events([events, events[:1]])),
+        everything(client.upload_list("vip", [subject.id, f"{MARK}-listed"], id_type=subject.type)),
+        everything(client.upload_list("vip", [f"{MARK}-phone", f"{MARK}"], id_type="phone")),
+        everything(client.upload_list("vip", [f"{MARK}-listed"], id_type=f"{MARK}-type")),
+        everything(client.upload_list("vip", [f"{MARK}-listed"] * 3 + [MARK * 200])),
+        everything(client.upload_list("none", [subject.id, f"{MARK}-listed"])),
+        everything(client.upload_list("vip", [subject.id], owner=f"{MARK}\n")),
+        client.evaluate(subject, "serving"),
+        client.explain(subject, "serving", "people/noted"),
+        client.explain(subject, "serving", "people/vips"),
+        client.refresh_memberships(),
+        everything(client.members("people/noted", "serving")),
+        everything(client.members("people/vips", "serving")),
+        everything(client.members("people/vips", "none")),
+        first(client.watch_memberships("serving", cursor="0")),
+        first(client.watch_memberships("serving", cursor=f"{MARK}-cursor")),
+        client.export_subject(subject),
+        client.delete_list("none"),
+        client.delete_list("vip"),
+    ]
+
+
+async def first(stream) -> None:
+    try:
+        await anext(stream)
+    finally:
+        await stream.aclose()
 
 
 def about_the_log(client, subject: SubjectId) -> list:
@@ -162,6 +225,8 @@ async def test_no_id_and_no_value_is_ever_written_in_clear(tmp_path, written):
         for subject in SUBJECTS:
             await every_call(server.client(), subject, errors)
             files += everything_in(tmp_path)
+        kinds = {entry.kind for entry in server.entries()}
+        assert kinds >= {Kind.EVENTS_RECORDED, Kind.LIST_UPLOADED, Kind.MEMBERSHIPS_READ}
         KeyDesk(engine.config, engine.installed, engine.store, engine.now_us).rotate()
         assert engine.upkeep.rewrap() == engine.upkeep.sweep() == 0
         stranger = server.client("wrong key")

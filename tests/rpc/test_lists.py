@@ -143,6 +143,9 @@ async def test_wrong_uploads_say_what_is_wrong_and_change_nothing(server):
         await upload(client, ["eve"], name="vip-2062")
     with pytest.raises(InvalidInput, match="over already"):
         await upload(client, ["eve"], expires=server.clock.time)
+    for owner in ("crm\n", "x" * 201):
+        with pytest.raises(InvalidInput, match="at most 200 characters"):
+            await upload(client, ["eve"], owner=owner)
     with pytest.raises(InvalidInput, match="no id"):
         await upload(client, [])
     with pytest.raises(LimitExceeded, match="list_ids_max"):
