@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import random
 import signal
 import subprocess
@@ -13,11 +12,11 @@ import pytest
 from processes import Process, until
 from servers import open_engine, write_catalog
 
+from segserver.engine import starting
 from segserver.engine.callers import hash_key
 from segserver.errors import FailedPrecondition
 from segserver.storage import callers
 
-building = importlib.import_module("segserver.engine.build")
 CATALOG = {"catalog.yaml": "purposes: {care: {legal_basis: contract, categories: [demographic]}}"}
 
 STARTING = """
@@ -65,7 +64,7 @@ class Killed(BaseException):
 @pytest.mark.parametrize("step", ["new_key", "CallerDesk", "_check_keys", "open_store", "new_keyring"])
 @pytest.mark.parametrize("before", [True, False])
 def test_a_first_start_that_is_cut_off_is_completed_by_the_next(tmp_path, monkeypatch, step, before):
-    whole = getattr(building, step)
+    whole = getattr(starting, step)
 
     def cut(*arguments, **options):
         if not before:
@@ -73,7 +72,7 @@ def test_a_first_start_that_is_cut_off_is_completed_by_the_next(tmp_path, monkey
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(building, step, cut)
+        patch.setattr(starting, step, cut)
         with pytest.raises(Killed):
             open_engine(tmp_path, CATALOG)
     engine = open_engine(tmp_path, CATALOG)
@@ -102,12 +101,12 @@ def test_a_start_waits_for_one_in_progress(tmp_path):
 
     def start():
         held.wait()
-        with building.starting(config.config):
+        with starting.start_lock(config.config):
             done.set()
 
     waiting = threading.Thread(target=start)
     waiting.start()
-    with building.starting(config.config):
+    with starting.start_lock(config.config):
         held.set()
         assert not done.wait(0.05)
     waiting.join(10)
