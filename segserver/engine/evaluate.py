@@ -12,8 +12,8 @@ from segserver.engine.answers import BatchAnswer, Evaluation, new_evaluation_id
 from segserver.engine.corridor import Asked, Corridor, Question, Sight
 from segserver.engine.isolated import Derived, derive, processes
 from segserver.engine.results import Results, run
-from segserver.engine.slices import SLICE, sliced
-from segserver.engine.turns import Turns
+from segserver.engine.slices import SLICE_SUBJECTS, sliced
+from segserver.engine.turns import TURN_MAX, Turns
 from segserver.errors import SegserverError
 from segserver.model import Caller
 from segserver.observe.counts import Counts
@@ -76,17 +76,18 @@ class Evaluator:
                 )
             except SegserverError as error:
                 asked.append(error)
-        answers = iter(await self._answer_all([one for one in asked if isinstance(one, Asked)]))
+        sound = [one for one in asked if isinstance(one, Asked)]
+        answers = iter(await self._answer_all(sound, SLICE_SUBJECTS))
         return [one if isinstance(one, SegserverError) else next(answers) for one in asked]
 
-    async def _answer_all(self, asked: Sequence[Asked]) -> list[BatchAnswer]:
+    async def _answer_all(self, asked: Sequence[Asked], at_a_stretch: int = TURN_MAX) -> list[BatchAnswer]:
         """The answer to each question, in order, or why there is none, once all their entries are durable."""
         answers: list[BatchAnswer] = []
         entries: list[bytes] = []
-        for start in range(0, len(asked), SLICE):
+        for start in range(0, len(asked), at_a_stretch):
             if start:
                 await asyncio.sleep(0)
-            await self._answer_slice(asked[start : start + SLICE], answers, entries)
+            await self._answer_slice(asked[start : start + at_a_stretch], answers, entries)
         await self._writer.write(None, entries)
         return answers
 

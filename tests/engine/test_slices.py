@@ -14,7 +14,7 @@ from segserver.engine.corridor import Question
 from segserver.engine.evaluate import Evaluator
 from segserver.engine.events import Occurrence
 from segserver.engine.profiles import Change
-from segserver.engine.slices import SLICE, sliced
+from segserver.engine.slices import SLICE, SLICE_SUBJECTS, sliced
 from segserver.model import Caller, SubjectId
 from segserver.privacy.pseudonyms import Pseudonyms
 
@@ -81,4 +81,4 @@ async def test_others_have_turns_while_a_batch_is_worked_on(tmp_path, monkeypatc
         engine.close()
     stretches = [len(list(same)) for what, same in groupby(happened) if what == "work"]
     assert sum(stretches) >= len(SUBJECTS)
-    assert max(stretches) <= 2 * SLICE
+    assert max(stretches) <= SLICE + SLICE_SUBJECTS
