@@ -138,7 +138,7 @@ class ListDesk:
         if not any(name in serving.plan(purpose).needs.lists.values() for purpose in kept_purposes(serving)):
             return
         if not versions:
-            self._memberships.mark_all(connection, now_us, LIST)
+            self._memberships.set_looked_under(connection, "")
         for version in versions:
             self._rows.mark_members(connection, version, now_us, LIST)
 

@@ -140,9 +140,7 @@ class Refresher:
 
         looked_under, due, rows = await self._store.reads.read(read)
         if purposes and looked_under != digest:
-            await self._store.writer.write(
-                lambda connection: self._rows.mark_everybody(connection, now_us, CATALOG, digest)
-            )
+            await self._mark_everybody(now_us, digest)
             return Refreshed()
         if not due:
             return None
@@ -153,6 +151,17 @@ class Refresher:
         )
         done: Refreshed = receipt.result
         return done
+
+    async def _mark_everybody(self, now_us: int, digest: str) -> None:
+        """Has everybody looked at under a catalog that is new, page by page. Until it is done, the catalog of
+        before counts no more, so that no process evaluates under it whom another one has marked."""
+        write = self._store.writer.write
+        await write(lambda connection: self._rows.set_looked_under(connection, ""))
+        after: bytes | None = b""
+        while after is not None:
+            mark = partial(self._rows.mark_page, due_us=now_us, reason=CATALOG, after=after)
+            after = (await write(mark)).result
+        await write(lambda connection: self._rows.set_looked_under(connection, digest))
 
     async def _evaluate(
         self,

@@ -12,6 +12,9 @@ from segserver.storage.contract import Connection
 
 ENTERED, LEFT = 1, 2
 
+MARKED_ROWS = 2_000
+"""So many subjects are marked in one transaction: some ten milliseconds, in which nobody else writes."""
+
 
 class MembershipRow(NamedTuple):
     """One who is in a segment now. ``number`` rises with each that enters."""
@@ -216,19 +219,18 @@ class Memberships:
         row = connection.execute("SELECT digest FROM membership_catalog").fetchone()
         return "" if row is None else str(row[0])
 
-    def mark_all(self, connection: Connection, due_us: int, reason: str) -> None:
-        """Has every stored subject looked at again."""
-        connection.execute(
-            "INSERT INTO membership_due"
-            " SELECT subject_key, CAST(? AS BIGINT), CAST(? AS TEXT), 1 FROM subjects WHERE true"
-            " ON CONFLICT (subject_key) DO UPDATE SET due_us = excluded.due_us,"
-            " reason = excluded.reason, marks = membership_due.marks + 1",
-            (due_us, reason),
-        )
+    def mark_page(self, connection: Connection, due_us: int, reason: str, after: bytes) -> bytes | None:
+        """Has some stored subjects with keys above ``after`` looked at again; the last of them, or ``None``
+        when no other is left."""
+        keys = connection.execute(
+            "SELECT subject_key FROM subjects WHERE subject_key > ? ORDER BY subject_key LIMIT ?",
+            (after, MARKED_ROWS),
+        ).fetchall()
+        connection.executemany(_MARK, [(key, due_us, reason) for (key,) in keys])
+        return bytes(keys[-1][0]) if len(keys) == MARKED_ROWS else None
 
-    def mark_everybody(self, connection: Connection, due_us: int, reason: str, digest: str) -> None:
-        """Has every stored subject looked at again, under a catalog that is new."""
-        self.mark_all(connection, due_us, reason)
+    def set_looked_under(self, connection: Connection, digest: str) -> None:
+        """Remembers that everybody was marked under a catalog; empty: everybody is to be marked again."""
         connection.execute("DELETE FROM membership_catalog")
         connection.execute("INSERT INTO membership_catalog VALUES (?)", (digest,))
 
