@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import threading
 
 from servers import Clock, open_engine, plugins
@@ -15,7 +16,8 @@ from segserver.storage.memberships import ENTERED
 
 CALLER = Caller("shop", frozenset(Role), frozenset({"*"}))
 ADA = SubjectId("customer", "ada")
-ROUNDS = 40
+ROUNDS = 8
+WAIT_S = 30.0
 CATALOG = {
     "catalog.yaml": """
 purposes:
@@ -29,25 +31,48 @@ segments:
 
 
 class Refreshing(threading.Thread):
-    """Refreshes on an engine of its own, as another process would, until it is stopped."""
+    """Refreshes on an engine of its own, as another process would, until it is stopped. When it has evaluated
+    somebody and before it writes what it found, it waits to be let on.
+    """
 
     def __init__(self, engine) -> None:
         super().__init__()
         self.engine = engine
-        self.turns = 0
-        self.entered = 0
-        self.stopping = threading.Event()
+        self.evaluated, self.going_on, self.stopping = (threading.Event() for _ in range(3))
+        self.written = threading.Event()
 
     def run(self) -> None:
+        refresher = self.engine.refresher
+        evaluate = refresher._evaluate
+
+        async def held(*arguments):
+            found = await evaluate(*arguments)
+            self.evaluated.set()
+            await asyncio.to_thread(self.going_on.wait)
+            return found
+
         async def refresh() -> None:
             while not self.stopping.is_set():
-                self.entered += (await self.engine.refresher.refresh()).entered
-                self.turns += 1
+                done = await refresher.refresh()
+                if done.subjects or done.failed or self.going_on.is_set():
+                    self.written.set()
 
+        refresher._evaluate = held
         asyncio.run(refresh())
 
+    def once(self, meanwhile) -> None:
+        """Does something between an evaluation and what follows from it, and waits until that is over."""
+        assert self.evaluated.wait(WAIT_S)
+        meanwhile()
+        self.written.clear()
+        self.going_on.set()
+        assert self.written.wait(WAIT_S)
 
-def decide(engine, kind: RecordKind) -> None:
+
+def decide(engine, clock: Clock, kind: RecordKind) -> None:
+    """Records a decision, a second after the one before: of two at one moment the no counts."""
+    clock.time += dt.timedelta(seconds=1)
+
     def make(now_us: int) -> Record:
         return Record(kind=kind, purpose="mail", at_us=now_us, recorded_us=now_us, method="form")
 
@@ -57,50 +82,31 @@ def decide(engine, kind: RecordKind) -> None:
 def test_nobody_enters_after_a_withdrawal_returned(tmp_path):
     clock = Clock()
     engine = open_engine(tmp_path, CATALOG, clock=clock)
-    others = [build(engine.config, installed=plugins(), now_us=clock, publish=False) for _ in range(2)]
-    threads = [Refreshing(other) for other in others]
+    other = build(engine.config, installed=plugins(), now_us=clock, publish=False)
+    thread = Refreshing(other)
+
+    def entered() -> int:
+        count = "SELECT COUNT(*) FROM membership_changes WHERE change = ?"
+        return engine.store.reader.execute(count, (ENTERED,)).fetchone()[0]
+
     asyncio.run(engine.profiles.upsert(CALLER, [Change(ADA, {"vip": True})]))
-
-    def last() -> int:
-        return engine.store.reader.execute("SELECT last FROM membership_counter").fetchone()[0]
-
-    silent: list[tuple[int, int]] = []
+    asyncio.run(engine.refresher.refresh())
     try:
-        for thread in threads:
-            thread.start()
-        for turn in range(ROUNDS):
-            decide(engine, RecordKind.GRANTED)
-            turns = turns_of(threads)
-            wait_for(lambda turns=turns, few=turn % 3: turns_of(threads)[0] >= turns[0] + few)
-            decide(engine, RecordKind.WITHDRAWN)
-            begin, turns = last() if turn else 0, turns_of(threads)
-            wait_for(
-                lambda turns=turns: all(a > b + 1 for a, b in zip(turns_of(threads), turns, strict=True))
-            )
-            silent.append((begin, last()))
+        thread.start()
+        for _ in range(ROUNDS):
+            before = entered()
+            thread.evaluated.clear()
+            thread.going_on.clear()
+            decide(engine, clock, RecordKind.GRANTED)
+            thread.once(lambda: decide(engine, clock, RecordKind.WITHDRAWN))
+            assert entered() == before
     finally:
-        for thread in threads:
-            thread.stopping.set()
-        for thread in threads:
-            thread.join()
-    entered = [
-        row[0]
-        for row in engine.store.reader.execute(
-            "SELECT sequence FROM membership_changes WHERE change = ?", (ENTERED,)
-        )
-    ]
-    assert sum(thread.entered for thread in threads) == len(entered) > 0
-    assert [n for n in entered for begin, end in silent[1:] if begin < n <= end] == []
-    for one in (*others, engine):
-        one.close()
-
-
-def turns_of(threads) -> list[int]:
-    return [thread.turns for thread in threads]
-
-
-def wait_for(holds) -> None:
-    """Waits until it holds; the suite's time limit ends what never does."""
-    gate = threading.Event()
-    while not holds():
-        gate.wait(0.001)
+        thread.stopping.set()
+        thread.going_on.set()
+        thread.join()
+        other.close()
+    before = entered()
+    decide(engine, clock, RecordKind.GRANTED)
+    asyncio.run(engine.refresher.refresh())
+    assert entered() == before + 1
+    engine.close()
