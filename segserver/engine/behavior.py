@@ -9,6 +9,7 @@ from typing import Any
 from segserver.catalog import Catalog
 from segserver.catalog.catalog import Event
 from segserver.engine.histories import Histories
+from segserver.errors import IntegrityError
 from segserver.events.history import Head, History
 from segserver.model import Category
 from segserver.privacy.gate import Mask
@@ -90,8 +91,15 @@ class Behavior:
 
         ``subject`` ``None`` is one that is not stored: nothing is known that it did. ``now_us`` is the time
         of the call, which decides what is past its retention. Raises :class:`IntegrityError`."""
-        histories, parts = self.histories(connection, subject, needs.program.events_of(names))
-        values = needs.program.evaluate(names, histories, at_us, zone=zone, floors=needs.floors(now_us))
+        events, floors = needs.program.events_of(names), needs.floors(now_us)
+        histories, parts = self.histories(connection, subject, events)
+        try:
+            values = needs.program.evaluate(names, histories, at_us, zone=zone, floors=floors)
+        except (
+            IntegrityError
+        ):  # perhaps only because a late event was merged into a part since its head was read
+            histories, parts = self.histories(connection, subject, events)
+            values = needs.program.evaluate(names, histories, at_us, zone=zone, floors=floors)
         if subject is not None:
             for event, history in histories.items():
                 if history.fresh:
@@ -107,7 +115,7 @@ class Behavior:
         keys: tuple[bytes, bytes],
         now_us: int,
     ) -> dict[str, bool]:
-        """Whether a subject is in lists, by their variables; one that is not there or has expired is left out.
+        """Whether a subject is in lists, by their variables; without those that are missing or have expired.
 
         ``keys`` are the key by which the subject was asked for, and its own."""
         found: dict[str, bool] = {}

@@ -96,7 +96,8 @@ class Histories:
             return
         together = _of_one_size(opened, len(chunk))
         stretch.add(merge([*stretch.chunks(together), chunk]) if together else chunk, closed=False)
-        stretch.drop(together)
+        if together:
+            stretch.drop(together)
 
     def learn(self, connection: Connection, subject: Subject, event: str, heads: Mapping[int, Head]) -> None:
         """Keeps the heads (part → head) that gained partial results, where the part is still that one: it may

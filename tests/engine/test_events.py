@@ -238,3 +238,25 @@ def test_a_subject_that_can_not_be_written_holds_up_no_other(engine):
     assert [one.reason for one in (told[0], told[2], told[3])] == ["SEAL_BROKEN"] * 2 + ["EVENT_UNDECLARED"]
     assert told[1] is Told.RECORDED
     assert outcomes(engine, subject=ada(2), segments=("visitor",)) == {"visitor": "NOT_MEMBER"}
+
+
+def test_a_late_event_in_the_middle_of_an_answer_does_not_fail_it(engine, monkeypatch):
+    monkeypatch.setattr("segserver.engine.histories.CHUNK_ROWS", 8)
+    record(engine, *(order(40 - number) for number in range(30)))
+    histories, late = engine.events._histories, order(30.2)
+    summary = engine.catalogs.serving.catalog.behavior.program.summarize
+    read, times = histories.read, []
+
+    def interrupted(connection, subject, event):
+        found = read(connection, subject, event)
+        if not times:
+            times.append(late.at_us)
+            recorded = [(late.at_us, {"amount": 1.0, "shelf": "kitchen"})]
+            engine.store.writer.write_blocking(
+                lambda writing: histories.append(writing, subject, event, recorded, summary)
+            )
+        return found
+
+    monkeypatch.setattr(histories, "read", interrupted)
+    assert outcomes(engine, segments=("active",)) == {"active": "MEMBER"}
+    assert times
