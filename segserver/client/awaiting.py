@@ -76,6 +76,22 @@ async def _requests(stream: Stream[Any]) -> AsyncIterator[Message]:
             yield make(item)
 
 
+async def _in_step(
+    call: grpc.aio.StreamStreamCall[Any, Any], requests: AsyncIterator[Message]
+) -> AsyncIterator[Any]:
+    """The replies, each awaited before the next request is sent: the server answers each. grpc.aio forgets
+    why a call ended when it ends while a request is being written.
+    """
+    async for request in requests:
+        await call.write(request)
+        if (reply := await call.read()) is grpc.aio.EOF:
+            return
+        yield reply
+    await call.done_writing()
+    while (reply := await call.read()) is not grpc.aio.EOF:
+        yield reply
+
+
 def _serialized(request: Message) -> bytes:
     return request.SerializeToString()
 
@@ -196,15 +212,16 @@ class AsyncClient:
         try:
             if callable(stream.request):
                 method = self._channel.stream_stream(stream.path, _serialized, deserialize)
-                replies = method(_requests(stream), metadata=metadata)
+                call = method(metadata=metadata)
+                replies = _in_step(call, _requests(stream))
             else:
                 method = self._channel.unary_stream(stream.path, _serialized, deserialize)
-                replies = method(stream.request, metadata=metadata)
+                call = replies = method(stream.request, metadata=metadata)
             try:
                 async for reply in replies:
                     yield stream.read(reply)
             finally:
-                replies.cancel()
+                call.cancel()
         except grpc.RpcError as error:
             raise error_of(error, self._connection.address) from None
 

@@ -207,3 +207,11 @@ async def test_memberships_of_those_who_are_not_in_a_list_follow_it_too(server):
     assert (await members("others"), await members("vips")) == (1, 1)
     await client.delete_list("vip-2026")
     assert (await members("others"), await members("vips")) == (0, 0)
+
+
+async def test_a_long_upload_that_is_refused_at_once_hears_why(server):
+    client = server.client()
+    for _ in range(10):
+        with pytest.raises(NotFound, match="declares no list"):
+            async for _ in client.upload_list("none", (f"id{n}" for n in range(50_000)), owner="shop"):
+                pass
