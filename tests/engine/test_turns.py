@@ -1,4 +1,4 @@
-"""Questions are answered in turns, and each gets its own answer."""
+"""Questions are gathered by the load itself, and each gets its own answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from segserver.engine.turns import TURN_MAX, Turns
+from segserver.engine.turns import AT_ONCE, CROWD, TURN_MAX, Turns
 from segserver.errors import InvalidInput, Unavailable
 
 
@@ -40,53 +40,73 @@ def ask(turns: Turns, *questions: Any) -> list[asyncio.Task[Any]]:
     return [asyncio.ensure_future(turns.take(question)) for question in questions]
 
 
-async def test_a_few_never_wait_and_those_that_come_together_share_a_turn() -> None:
+async def test_a_lone_question_never_waits_and_few_wait_for_the_turn_under_way() -> None:
     answering = Answering()
     turns = Turns(answering.answer_all)
     first = ask(turns, 0)
     await settle()
-    later = ask(turns, 1, 2)
+    later = ask(turns, *range(1, CROWD))
     await settle()
-    assert answering.turns == [[0], [1, 2]]
-    answering.end(1)
+    assert answering.turns == [[0]]
     answering.end(0)
-    assert await asyncio.gather(*first, *later) == [0, 1, 2]
+    await settle()
+    assert answering.turns == [[0], list(range(1, CROWD))]
+    answering.end(1)
+    assert await asyncio.gather(*first, *later) == list(range(CROWD))
     assert turns.in_progress == 0
+
+
+async def test_a_crowd_begins_another_turn_but_never_more_than_are_allowed_at_once() -> None:
+    answering = Answering()
+    turns = Turns(answering.answer_all)
+    tasks = []
+    for _ in range(AT_ONCE + 2):
+        tasks += ask(turns, *[len(tasks)] * CROWD)
+        await settle()
+    assert [len(turn) for turn in answering.turns] == [CROWD] * AT_ONCE
+    for number in range(AT_ONCE + 1):
+        answering.end(number)
+        await settle()
+    assert [len(turn) for turn in answering.turns] == [CROWD, CROWD, 2 * CROWD]
+    await asyncio.gather(*tasks)
 
 
 async def test_a_turn_has_an_end_however_many_wait() -> None:
     answering = Answering()
     tasks = ask(Turns(answering.answer_all), *range(TURN_MAX + 1))
     await settle()
-    assert [len(turn) for turn in answering.turns] == [TURN_MAX, 1]
     answering.end(0)
+    await settle()
+    assert [len(turn) for turn in answering.turns] == [TURN_MAX, 1]
     answering.end(1)
     assert await asyncio.gather(*tasks) == list(range(TURN_MAX + 1))
 
 
 async def test_who_is_gone_before_a_turn_begins_is_not_answered() -> None:
     answering = Answering()
-    gone, stays = ask(Turns(answering.answer_all), "gone", "stays")
-    await asyncio.sleep(0)
-    gone.cancel()
+    turns = Turns(answering.answer_all)
+    first = ask(turns, "first")
     await settle()
-    assert answering.turns == [["stays"]]
+    gone, stays = ask(turns, "gone", "stays")
+    await settle()
+    gone.cancel()
     answering.end(0)
-    assert await stays == "stays"
+    await settle()
+    assert answering.turns == [["first"], ["stays"]]
+    answering.end(1)
+    assert await asyncio.gather(*first, stays) == ["first", "stays"]
 
 
-async def test_a_failed_turn_fails_its_own_questions_only() -> None:
+async def test_a_failed_turn_fails_its_questions_only_and_the_next_one_begins() -> None:
     answering = Answering()
     turns = Turns(answering.answer_all)
     (first,) = ask(turns, "first")
     await settle()
-    failure = InvalidInput("its own failure")
-    second, third = ask(turns, failure, "third")
-    await settle()
+    (second,) = ask(turns, InvalidInput("its own failure"))
     answering.end(0, Unavailable("the disk is full"))
-    answering.end(1)
     with pytest.raises(Unavailable):
         await first
+    await settle()
+    answering.end(1)
     with pytest.raises(InvalidInput):
         await second
-    assert await third == "third"
