@@ -95,9 +95,8 @@ class Behavior:
         histories, parts = self.histories(connection, subject, events)
         try:
             values = needs.program.evaluate(names, histories, at_us, zone=zone, floors=floors)
-        except (
-            IntegrityError
-        ):  # perhaps only because a late event was merged into a part since its head was read
+        except IntegrityError:
+            # Perhaps only because a late event was merged into a part since its head was read.
             histories, parts = self.histories(connection, subject, events)
             values = needs.program.evaluate(names, histories, at_us, zone=zone, floors=floors)
         if subject is not None:

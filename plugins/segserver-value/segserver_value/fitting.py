@@ -38,13 +38,12 @@ READS = (
 def fit(settings: ValueSettings, table: pl.DataFrame, seed: int) -> Mapping[str, Any]:
     """The fit, as :class:`~segserver_value.settings.ValueFit` has it, without what the server says of it."""
     table = table.filter(pl.col("orders_ever") > 0).sort(READS)
-    active = table.filter(pl.col("value_orders") > 0).with_columns(
-        net=pl.col("value_spent") - pl.col("value_refunded")
-    )
+    net = pl.col("value_spent") - pl.col("value_refunded")
+    active = table.filter((pl.col("value_orders") > 0) & net.is_not_null()).with_columns(net=net)
     if active.height < CUSTOMERS_MIN:
         raise ValueError(
-            f"{active.height} customers ordered in the last {settings.window_days} days, and it takes "
-            f"{CUSTOMERS_MIN}"
+            f"{active.height} customers ordered for a known amount in the last {settings.window_days} days, "
+            f"and it takes {CUSTOMERS_MIN}"
         )
     known = active.filter(pl.col("value_margins") > 0)
     profit = quantiles(known["value_margin"], [share / 10 for share in range(1, 10)])

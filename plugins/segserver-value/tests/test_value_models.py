@@ -5,8 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy.integrate import quad
+from segserver_value.fitting import CUSTOMERS_MIN, READS, fit
 from segserver_value.models import (
     WEEK,
     expected_amount,
@@ -15,6 +17,7 @@ from segserver_value.models import (
     fit_spend,
     probability_active,
 )
+from segserver_value.settings import ValueSettings
 
 PAPER = SimpleNamespace(r=0.243, alpha=4.414, a=0.793, b=2.426)
 """CDNOW, in weeks: table 2 of Fader, Hardie and Lee (2005)."""
@@ -102,3 +105,10 @@ def test_there_is_no_gap_where_the_closed_form_has_one():
     ]
     assert around[0] == pytest.approx(around[1], rel=1e-3)
     assert around[1] == pytest.approx(around[2], rel=1e-3)
+
+
+def test_a_population_whose_amounts_are_not_known_is_refused():
+    few = CUSTOMERS_MIN - 1
+    columns = {name: [1.0] * 2 * few for name in READS} | {"value_spent": [1.0] * few + [None] * few}
+    with pytest.raises(ValueError, match=f"{few} customers ordered for a known amount"):
+        fit(ValueSettings(), pl.DataFrame(columns), 0)
