@@ -21,7 +21,7 @@ AT_ONCE = 2
 
 CROWD = 16
 """So many questions begin a second turn; fewer wait for the end of the first. So the load itself gathers
-them, and a lone question never waits. Gathering by a timer made turns a fifth as large, and a question took
+them, and a lone question never waits. Gathering by a timer made turns smaller, and a question took
 several times as long at half load, for no less of the processor."""
 
 Waiting = tuple[Asked, "asyncio.Future[Evaluation]"]
