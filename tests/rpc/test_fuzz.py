@@ -51,6 +51,8 @@ events:
   order: {category: behavioral, properties: {amount: {type: double, category: behavioral}}}
 computed:
   orders: {event: order, aggregate: count, window: 30d, category: behavioral}
+lists:
+  vips: {category: behavioral, purposes: [care]}
 segments:
   - {id: people/adults, rule: age >= 18}
   - {id: people/buyers, rule: orders > 0}
