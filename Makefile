@@ -17,12 +17,13 @@ test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
 
 ## Kill a loaded server 200 times and single workers 20 times, and look for what was acknowledged; then feed mutated
-## bytes to what reads rules and the log. A few minutes.
+## bytes to what reads rules and the log, and messages to every method. A few minutes.
 chaos: $(STAMP)
 	$(BIN)/python scripts/chaos.py --kills 200 --worker-kills 20 $(ARGS)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[fuzz]"
 	$(BIN)/python scripts/fuzz.py rules --runs 100000
 	$(BIN)/python scripts/fuzz.py audit --runs 1000000
+	SEGSERVER_FUZZ_EXAMPLES=300 $(BIN)/python -m pytest tests/rpc/test_fuzz.py
 
 ## Ten minutes of everything at once; the server's memory must stay as it is.
 soak: $(STAMP)
