@@ -15,6 +15,7 @@ from segserver.catalog.source import Defined, Source
 from segserver.catalog.used import CATALOG, Used
 from segserver.errors import Problem
 from segserver.events import definitions as nouns
+from segserver.events.checking import property_problems
 from segserver.events.program import ComputedProgram, problems
 from segserver.model import Category
 from segserver.privacy.policy import Purpose
@@ -25,7 +26,7 @@ _NO_POLICY = PolicyDefinition()
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """One who defines an event or a computed attribute."""
+    """Who defines an event or a computed attribute, and where."""
 
     owner: str
     place: Defined[Any]
@@ -87,6 +88,10 @@ class _Merger:
     def _events(self) -> dict[str, Event]:
         merged: dict[str, Event] = {}
         for name, event, claim in self._claimed_events():
+            self._problems += [
+                claim.problem("event", name, wrong, *field.split("."))
+                for field, wrong in property_problems(event)
+            ]
             before = merged.get(name)
             if before is None:
                 merged[name] = self._event(event, (claim.owner,))

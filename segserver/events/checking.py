@@ -34,11 +34,10 @@ Wrong: TypeAlias = tuple[str, str]
 """A field of a definition, and what is wrong with it."""
 
 
-def event_problems(event: Event) -> list[Wrong]:
-    """Everything wrong with an event by itself; its categories and purposes are the catalog's matter."""
+def property_problems(event: Event) -> list[Wrong]:
+    """Everything wrong with the properties of an event by themselves; categories and purposes are the
+    catalog's matter."""
     found = []
-    if NAME.fullmatch(event.name) is None:
-        found.append(("name", f"{event.name!r} is not a name: lower-case letters, digits and _"))
     for name, given in sorted(event.properties.items()):
         field = f"properties.{name}"
         if NAME.fullmatch(name) is None or name in RESERVED:

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from segserver.errors import InvalidInput, Violation
-from segserver.events.definitions import PROPERTY_TYPES, TIME, ComputedAttribute, Event
+from segserver.events.checking import property_problems
+from segserver.events.definitions import ComputedAttribute, Event
 from segserver.model import NAME, SEGMENT_ID, TYPE_NAMES, Category
 from segserver.rules.check import RESERVED
 from segserver.strategies.api import API_VERSION, Attribute, Segment, Settings, Strategy, Trait
@@ -190,15 +191,13 @@ def _event(event: Event) -> Iterator[str]:
     if event.category not in list(Category):
         yield f"unknown category {event.category!r}; use one of {', '.join(Category)}"
     for name, prop in event.properties.items():
-        if not is_name(name) or name == TIME:
+        if not is_name(name):
             yield f"property {name}: the name is not a lower-case identifier, or is reserved"
-        if prop.type not in PROPERTY_TYPES:
-            types = ", ".join(sorted(PROPERTY_TYPES))
-            yield f"property {name}: unknown type {prop.type!r}; use one of {types}"
         if prop.category not in list(Category):
             yield f"property {name}: unknown category {prop.category!r}; use one of {', '.join(Category)}"
-        if prop.values and prop.type != "string":
-            yield f"property {name}: only a string can have values"
+    if all(is_name(name) for name in event.properties):
+        for field, message in property_problems(event):
+            yield f"{field}: {message}"
 
 
 def _computed(strategy: Strategy, computed: Sequence[ComputedAttribute]) -> list[str]:

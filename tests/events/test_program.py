@@ -11,7 +11,7 @@ from events_generators import EVENTS, ORDER, VISIT
 
 from segserver.errors import InvalidInput, RuleError
 from segserver.events.bulk import bulk
-from segserver.events.checking import event_problems
+from segserver.events.checking import property_problems
 from segserver.events.definitions import ComputedAttribute, Event, Property
 from segserver.events.history import Chunk, History
 from segserver.events.program import ComputedProgram, problems
@@ -105,7 +105,7 @@ def test_a_wrong_condition_is_a_rule_error_with_its_place() -> None:
     assert (raised.value.line, raised.value.column) == (2, 8)
 
 
-def test_an_event_has_names_that_conditions_can_read() -> None:
+def test_an_event_has_properties_that_conditions_can_read() -> None:
     properties = {
         "time": Property("int", "behavioral"),
         "in": Property("int", "behavioral"),
@@ -113,16 +113,15 @@ def test_an_event_has_names_that_conditions_can_read() -> None:
         "tags": Property("list(string)", "behavioral"),
         "n": Property("int", "behavioral", values=["1"]),
     }
-    found = event_problems(Event("An event", "behavioral", properties))
+    found = property_problems(Event("seen", "behavioral", properties))
     assert [field for field, _ in found] == [
-        "name",
         "properties.Size",
         "properties.in",
         "properties.n",
         "properties.tags",
         "properties.time",
     ]
-    assert all(event_problems(event) == [] for event in EVENTS.values())
+    assert all(property_problems(event) == [] for event in EVENTS.values())
 
 
 def test_what_an_attribute_reads_is_told() -> None:
