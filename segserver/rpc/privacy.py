@@ -28,7 +28,9 @@ class PrivacyServicer:
     ) -> pb.ExportSubjectResponse:
         """Exports a subject."""
         subject = convert.subject_id(request.subject, self._limits)
-        return pb.ExportSubjectResponse(document=await self._rights.export(caller, subject, request.following))
+        return pb.ExportSubjectResponse(
+            document=await self._rights.export(caller, subject, request.following)
+        )
 
     async def ImportSubject(  # noqa: N802
         self, request: pb.ImportSubjectRequest, caller: Caller

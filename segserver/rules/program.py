@@ -46,7 +46,7 @@ class Coded:
     scalar: Callable[..., Any]
     vectorized: Callable[..., pl.Series] | None = None
     isolated: bool = False
-    """Whether the code runs in another process. It takes a while then: for one subject, whoever runs a program
+    """Whether the code runs in another process. That takes a while: for one subject, whoever runs a program
     computes it ahead and gives it as an input.
     """
 
