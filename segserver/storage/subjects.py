@@ -85,10 +85,6 @@ class Subjects:
         """Stores the row in place of the one with its key."""
         connection.execute(_PUT, row)
 
-    def put_many(self, connection: Connection, rows: Iterable[SubjectRow]) -> None:
-        """:meth:`put` for each row."""
-        connection.executemany(_PUT, rows)
-
     def count(self, connection: Connection) -> int:
         """How many subjects are stored."""
         return int(connection.execute("SELECT COUNT(*) FROM subjects").fetchone()[0])
@@ -129,10 +125,6 @@ class Subjects:
             " ON CONFLICT (alias_key) DO UPDATE SET subject_key = excluded.subject_key",
             (alias_key, subject_key),
         )
-
-    def drop_alias(self, connection: Connection, alias_key: bytes) -> bool:
-        """Removes one alias; whether there was one."""
-        return connection.execute("DELETE FROM aliases WHERE alias_key = ?", (alias_key,)).rowcount > 0
 
     def key_versions(self, connection: Connection) -> dict[int, int]:
         """Version of the key-encryption key → how many data keys are wrapped under it."""
