@@ -13,6 +13,10 @@ NO_SEASON = "none"
 
 def traits(settings: BehavioralSettings) -> list[Trait]:
     """The traits under these settings."""
+    return [*_of_orders(settings), *_of_attention(settings), *_of_churn(settings)]
+
+
+def _of_orders(settings: BehavioralSettings) -> list[Trait]:
     return [
         Trait(
             "purchase_frequency",
@@ -34,6 +38,18 @@ def traits(settings: BehavioralSettings) -> list[Trait]:
         ),
         Trait("holiday_shopper", "bool", "Mostly orders for the holidays", rule=_holiday_shopper(settings)),
         Trait("preferred_channel", "string", "Where somebody mostly orders", rule="order_channel"),
+        Trait(
+            "frequent_returner",
+            "bool",
+            "Often sends orders back",
+            rule=f"orders_recent >= {settings.return_orders} && "
+            f"double(orders_returned) / double(orders_recent) >= {literal(settings.return_share)}",
+        ),
+    ]
+
+
+def _of_attention(settings: BehavioralSettings) -> list[Trait]:
+    return [
         Trait(
             "most_viewed_products",
             "list(string)",
@@ -62,19 +78,17 @@ def traits(settings: BehavioralSettings) -> list[Trait]:
             rule=f"session_seconds >= {literal(settings.long_session_seconds)}",
         ),
         Trait(
-            "frequent_returner",
-            "bool",
-            "Often sends orders back",
-            rule=f"orders_recent >= {settings.return_orders} && "
-            f"double(orders_returned) / double(orders_recent) >= {literal(settings.return_share)}",
-        ),
-        Trait(
             "needs_support",
             "bool",
             f"Often wrote to support in {settings.support_days} days",
             rule=f"support_contacts >= {settings.support_contacts}",
         ),
         Trait("app_user", "bool", f"Opened the app in {settings.app_days} days", rule="app_opens > 0"),
+    ]
+
+
+def _of_churn(settings: BehavioralSettings) -> list[Trait]:
+    return [
         Trait(
             "expected_gap_days",
             "double",
