@@ -5,7 +5,6 @@ A backup is one SQLite file, whatever kind of store it is of. The keyring is nev
 
 from __future__ import annotations
 
-import os
 import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -23,6 +22,7 @@ from segserver.privacy.subject import SUBJECT_KEY_BYTES
 from segserver.privacy.vault import Vault
 from segserver.storage import copying
 from segserver.storage.contract import Connection, Database
+from segserver.storage.files import sync
 from segserver.storage.sqlite import Database as File
 from segserver.storage.sqlite.database import check_whole, open_copy, tables
 from segserver.storage.subjects import Subjects
@@ -160,21 +160,12 @@ def _appearing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
         partial.touch(mode=0o600)
         yield partial
-        _flush(partial)
+        sync(partial)
         partial.rename(path)
-        _flush(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise Unavailable(f"{path}: {error.strerror}", reason="FILE_UNWRITABLE") from error
     finally:
         for ending in ("", "-wal", "-shm", "-journal"):
             with suppress(OSError):
                 partial.with_name(partial.name + ending).unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    """Has a file, or the names in a folder, written to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from segserver.errors import FailedPrecondition, Unavailable
-from segserver.storage.files import sync_folder, whole_file
+from segserver.storage.files import sync, whole_file
 
 SUBJECT = "subject"
 COLUMNS = (SUBJECT, "consent", "inputs", "outcomes", "stopped", "error", "reasons")
@@ -39,7 +39,7 @@ class Evidence:
         try:
             if not self._folder.exists():
                 self._folder.mkdir(mode=0o700, exist_ok=True)
-                sync_folder(self._folder.parent)
+                sync(self._folder.parent)
             with whole_file(self._path(name)) as file:
                 rows.write_parquet(file, compression="zstd")
         except OSError as error:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from segserver.errors import Conflict, FailedPrecondition, Unavailable
 from segserver.privacy.primitives import KEY_BYTES, KeyWrapper, check_value, random_key
+from segserver.storage.files import sync
 
 FORMAT = 1
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -131,7 +132,7 @@ def create_file(path: Path, keyring: Keyring) -> None:
     fresh = _written_beside(path, keyring)
     try:
         os.link(fresh, path)  # unlike a renaming, it never takes the place of another
-        _sync_folder(path)
+        sync(path.parent)
     except FileExistsError:
         raise Conflict(
             "there is a keyring file already; it is never overwritten: data sealed under it would be lost",
@@ -147,7 +148,7 @@ def replace_file(path: Path, keyring: Keyring) -> None:
     """Writes the keyring over the file, atomically: a crash leaves the old one or the new one, whole."""
     try:
         _written_beside(path, keyring).replace(path)
-        _sync_folder(path)
+        sync(path.parent)
     except OSError as error:
         raise _unavailable("written", error) from error
 
@@ -193,14 +194,6 @@ def _written_beside(path: Path, keyring: Keyring) -> Path:
     except OSError as error:
         raise _unavailable("written", error) from error
     return fresh
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _unavailable(verb: str, error: OSError) -> Unavailable:

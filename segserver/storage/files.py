@@ -29,12 +29,12 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Brings the names in a folder to the disk. Raises :class:`OSError`."""
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Brings a file, or the names in a folder, to the disk. Raises :class:`OSError`."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
