@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import chain, repeat
 
 import pytest
 from servers import open_engine, running
@@ -35,7 +36,7 @@ class FailingConnection:
         self._statements = iter(())
 
     def fail(self, position, count):
-        self._statements = iter([False] * position + [True] * count)
+        self._statements = chain(repeat(False, position), repeat(True, count))
 
     def execute(self, *arguments):
         return self._run(self._connection.execute, arguments)
