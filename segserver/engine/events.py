@@ -66,8 +66,9 @@ class _Sound:
     event: str
     at_us: int
     properties: Mapping[str, Any]
-    id: bytes
+    id: str
     content: bytes
+    """What an event with an id says, to be recognized by."""
     field: str
 
 
@@ -143,10 +144,14 @@ class EventDesk:
 
         def run(connection: Connection) -> list[tuple[Subject, Counter[str]]]:
             written = []
-            for key, sound in subjects.items():
-                subject, counts = self._record(connection, key, sound, now_us, summary, told)
+            ids: dict[tuple[bytes, bytes], bytes] = {}
+            rows = self._keeper.rows(connection, list(subjects))
+            for (key, sound), row in zip(subjects.items(), rows, strict=True):
+                subject = self._keeper.open(row) or self._keeper.obtain(connection, key)
+                subject, counts = self._record(connection, subject, sound, now_us, summary, told, ids)
                 if counts:
                     written.append((subject, counts))
+            self._parts.add_ids(connection, [(*known, content) for known, content in ids.items()])
             return written
 
         def entries(written: list[tuple[Subject, Counter[str]]]) -> list[bytes]:
@@ -175,44 +180,44 @@ class EventDesk:
             except SegserverError as error:
                 work.told[position] = error
                 continue
-            event_id = content = b""
+            content = b""
             if one.id:
-                event_id = self._vault.event_digest(key, one.id.encode())
-                plain = _ENCODER.encode((one.event, one.at_us, sorted(properties.items())))
-                content = self._vault.event_digest(key, plain)
-            sound = _Sound(position, one.event, one.at_us, properties, event_id, content, one.field)
+                content = _ENCODER.encode((one.event, one.at_us, sorted(properties.items())))
+            sound = _Sound(position, one.event, one.at_us, properties, one.id, content, one.field)
             work.subjects.setdefault(key, []).append(sound)
         return work
 
     def _record(
         self,
         connection: Connection,
-        key: bytes,
+        subject: Subject,
         sound: Sequence[_Sound],
         now_us: int,
         summary: Callable[..., Any],
         told: list[Told | SegserverError],
+        ids: dict[tuple[bytes, bytes], bytes],
     ) -> tuple[Subject, Counter[str]]:
-        """Records one subject's events inside the transaction; the subject, and how many of each name."""
-        subject = self._keeper.obtain(connection, key)
-        known = self._parts.contents(connection, subject.subject_key, [one.id for one in sound if one.id])
-        fresh: list[tuple[bytes, bytes, bytes]] = []
+        """Records one subject's events inside the transaction; the subject, and how many of each name. Their
+        ids go to ``ids``, to be remembered: another id of the same person may come with the same event.
+        """
+        key = subject.subject_key
+        digests = [self._vault.event_digest(key, one.id.encode()) if one.id else b"" for one in sound]
+        known = self._parts.contents(connection, key, [digest for digest in digests if digest])
         by_event: dict[str, list[Recorded]] = {}
-        for one in sound:
+        for one, digest in zip(sound, digests, strict=True):
             told[one.position] = Told.RECORDED
-            if one.id:
-                before = known.get(one.id)
+            if digest:
+                content = self._vault.event_digest(key, one.content)
+                before = known.get(digest) or ids.get((key, digest))
                 if before is not None:
-                    told[one.position] = Told.REPEATED if before == one.content else _contradiction(one)
+                    told[one.position] = Told.REPEATED if before == content else _contradiction(one)
                     continue
-                known[one.id] = one.content
-                fresh.append((subject.subject_key, one.id, one.content))
+                ids[key, digest] = content
             by_event.setdefault(one.event, []).append((one.at_us, one.properties))
         if not by_event:
             return subject, Counter()
         if subject.revision == 0:
             subject = self._keeper.store(connection, subject, now_us)
-        self._parts.add_ids(connection, fresh)
         for event, recorded in by_event.items():
             self._histories.append(connection, subject, event, recorded, summary)
         self._keeper.touch(connection, subject, now_us, "EVENTS")

@@ -35,6 +35,13 @@ _COUNT = "SELECT COALESCE(SUM(events), 0) FROM event_parts WHERE subject_key = ?
 _HEAD = "SELECT head FROM event_parts WHERE subject_key = ? AND stream = ? AND part = ?"
 
 
+_CONTENTS = {
+    size: f"SELECT id, content FROM event_ids WHERE subject_key = ? AND id IN ({', '.join(['?'] * size)})"
+    for size in (256, 32, 4, 1)
+}
+"""Statements for so many ids at once: any number of ids needs few of them, and each stays prepared."""
+
+
 class EventParts:
     """The statements on events; each takes the connection to run on."""
 
@@ -94,12 +101,12 @@ class EventParts:
     ) -> dict[bytes, bytes]:
         """Event id → digest of what was recorded under it, for those of ``ids`` that are known."""
         found: dict[bytes, bytes] = {}
-        for event_id in ids:
-            row = connection.execute(
-                "SELECT content FROM event_ids WHERE subject_key = ? AND id = ?", (subject_key, event_id)
-            ).fetchone()
-            if row is not None:
-                found[event_id] = bytes(row[0])
+        start = 0
+        for size, statement in _CONTENTS.items():
+            while len(ids) - start >= size:
+                rows = connection.execute(statement, (subject_key, *ids[start : start + size]))
+                found.update((bytes(event_id), bytes(content)) for event_id, content in rows)
+                start += size
         return found
 
     def add_ids(self, connection: Connection, rows: Iterable[tuple[bytes, bytes, bytes]]) -> None:

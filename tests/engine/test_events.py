@@ -110,6 +110,16 @@ def test_an_event_with_an_id_is_recorded_once(engine):
     assert told.reason == "EVENT_ID_TAKEN"
 
 
+def test_an_event_of_one_person_is_recorded_once_under_whatever_id(engine):
+    record(engine, order(5))
+    email = SubjectId("email", "ada@example.org")
+    asyncio.run(engine.rights.add_alias(CALLER, ada(), email))
+    at_us = from_datetime(NOON)
+    by_both = [Occurrence(who, "visit", at_us, {}, "v-1") for who in (ada(), email)]
+    assert record(engine, *by_both) == [Told.RECORDED, Told.REPEATED]
+    assert record(engine, by_both[1]) == [Told.REPEATED]
+
+
 @pytest.mark.parametrize(
     ("occurrence", "reason", "field"),
     [
