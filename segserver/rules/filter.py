@@ -30,8 +30,8 @@ def compile_filter(checked: Checked, node: Node, reads: Sequence[str], always: I
     before: list[str] = []
     truth = Writer(module, names, before).truth(node)
     row = "".join(f"v{index}, " for index in range(len(reads)))
-    columns = ", ".join(f"c{index}" for index in range(len(reads)))
-    each = f"for {row.rstrip(', ')} in c0" if len(reads) == 1 else f"for {row} in zip({columns}, strict=True)"
+    columns = ", ".join(f"column{index}" for index in range(len(reads)))
+    each = f"for {row.rstrip(', ')} in column0" if len(reads) == 1 else f"for {row} in zip({columns}, strict=True)"
     if before:
         body = [
             "truths = bytearray()",
