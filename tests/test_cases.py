@@ -74,7 +74,7 @@ async def test_one_truth(catalog, case, tmp_path):
             (await client.explain("somebody", segment, case["purpose"])).result for segment in case["expect"]
         ]
         table = (
-            members(engine.catalogs.serving, CALLER, case["purpose"], opened(engine), clock())
+            members(engine.catalogs.serving, CALLER, case["purpose"], opened(engine), clock(), None)
             if attributes
             else None
         )

@@ -16,6 +16,7 @@ from servers import NOON, open_engine, running
 
 from segserver.audit.entry import Kind
 from segserver.client import ProfileChange
+from segserver.engine.slices import SLICE_SUBJECTS
 from segserver.strategies.isolation.isolation import Isolation
 from segserver.strategies.isolation.supervisor import Rules
 from segserver.strategies.manager import Installed, load
@@ -153,13 +154,14 @@ async def test_what_the_purpose_may_not_see_does_not_go_there(server):
     assert after == before
 
 
-async def test_a_batch_asks_once_for_each_distinct_input(server):
+async def test_a_batch_asks_once_for_each_distinct_input_of_a_slice(server):
     client = server.client()
     before = {one.distribution: one for one in server.engine.installed.isolation.stats()}["fine"]
     found = await client.evaluate_batch([*["yes", "no"] * 50], "analytics", segments=["fine/yes"])
     assert [one["fine/yes"].outcome.name for one in found] == ["MEMBER", "NOT_MEMBER"] * 50
     after = {one.distribution: one for one in server.engine.installed.isolation.stats()}["fine"]
-    assert (after.calls - before.calls, after.inputs - before.inputs) == (1, 2)
+    slices = -(-100 // SLICE_SUBJECTS)
+    assert (after.calls - before.calls, after.inputs - before.inputs) == (slices, 2 * slices)
 
 
 async def test_a_table_asks_there_too(server):

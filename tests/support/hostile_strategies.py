@@ -27,15 +27,15 @@ _WHEN = {
     "writes": "open('/tmp/segserver-hostile', 'w').write(text)",
     "prints": "print(text); sys.stderr.write(text); os.write(1, text.encode()); return 'printed'",
     "names_an_exception": "raise type(text, (Exception,), {})",
-    "says_what_nobody_asked": "[os.write(fd, b'x' * 64) for fd in range(3, 20) if alive(fd)]",
+    "says_what_nobody_asked": "[os.write(fd, b'x' * 64) for fd in range(3, 4_096) if alive(fd)]",
     "answers_another_question": """
         import struct
         forged = struct.pack('>IQ', 3, 1) + b'abc'
-        [os.write(fd, forged) for fd in range(3, 20) if alive(fd)]
+        [os.write(fd, forged) for fd in range(3, 4_096) if alive(fd)]
     """,
     "promises_gigabytes": """
         import struct
-        [os.write(fd, struct.pack('>IQ', 2**32 - 1, 3)) for fd in range(3, 20) if alive(fd)]
+        [os.write(fd, struct.pack('>IQ', 2**32 - 1, 3)) for fd in range(3, 4_096) if alive(fd)]
     """,
 }
 
