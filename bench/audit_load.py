@@ -55,7 +55,7 @@ async def _in_turns(engine: Engine) -> tuple[float, float]:
     subjects = [SubjectId("customer", str(number)) for number in range(CONCURRENT)]
     await engine.profiles.upsert(CALLER, [Change(subject, ATTRIBUTES) for subject in subjects])
     audited = engine.evaluator
-    bare = Evaluator(audited._corridor, cast("Writer", Nothing()), engine.now_us)
+    bare = Evaluator(audited._corridor, cast("Writer", Nothing()), engine.now_us, engine.counts)
     with_log, without = [], []
     for _ in range(TURNS):
         with_log.append(await _turn_us(audited, subjects))

@@ -31,7 +31,8 @@ def compile_filter(checked: Checked, node: Node, reads: Sequence[str], always: I
     truth = Writer(module, names, before).truth(node)
     row = "".join(f"v{index}, " for index in range(len(reads)))
     columns = ", ".join(f"column{index}" for index in range(len(reads)))
-    each = f"for {row.rstrip(', ')} in column0" if len(reads) == 1 else f"for {row} in zip({columns}, strict=True)"
+    several = f"for {row} in zip({columns}, strict=True)"
+    each = f"for {row.rstrip(', ')} in column0" if len(reads) == 1 else several
     if before:
         body = [
             "truths = bytearray()",

@@ -6,6 +6,8 @@
 
 Of a customer they know x, the orders after the first; t, the days from the first to the last; T, the days
 since the first; and m, the average order.
+
+scipy is imported when a model is fitted or asked: a server without a fit starts without it.
 """
 
 from __future__ import annotations
@@ -15,8 +17,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import betaln, gammaln, hyp2f1
 
 Column = NDArray[np.float64]
 
@@ -32,6 +32,8 @@ def fit_purchases(x: Column, t: Column, age: Column) -> dict[str, float]:
 
     Raises :class:`ValueError` when no parameters are found.
     """
+    from scipy.special import betaln, gammaln
+
     t, age = t / WEEK, age / WEEK
 
     def unlikely(r: float, alpha: float, a: float, b: float) -> float:
@@ -53,6 +55,7 @@ def fit_spend(orders: Column, mean: Column) -> dict[str, float]:
 
     Raises :class:`ValueError` when no parameters are found.
     """
+    from scipy.special import gammaln
 
     def unlikely(p: float, above: float, v: float) -> float:
         q = above + 1.0  # from 1 on the mean exists
@@ -69,6 +72,8 @@ def fit_spend(orders: Column, mean: Column) -> dict[str, float]:
 def _most_likely(
     unlikely: Callable[..., float], names: tuple[str, ...], start: tuple[float, ...]
 ) -> dict[str, float]:
+    from scipy.optimize import minimize
+
     def objective(logs: Column) -> float:
         value = unlikely(*np.exp(np.clip(logs, -15, 15))) + PENALTY * float(np.mean(logs**2))
         return value if np.isfinite(value) else 1e12
@@ -87,6 +92,8 @@ def _most_likely(
 def expected_orders(model: Any, x: Column, t: Column, age: Column, days: float) -> Column:
     """How many orders to expect in the next ``days`` of customers with this history."""
     r, alpha, a, b = model.r, model.alpha, model.a, model.b
+    from scipy.special import hyp2f1
+
     if abs(a - 1) < 1e-6:  # the closed form has a gap here, and is smooth around it
         a += 2e-6
     t, age, ahead = t / WEEK, age / WEEK, days / WEEK
