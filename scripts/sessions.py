@@ -53,6 +53,7 @@ VOLATILE = [
     (re.compile(r"\bcatalog [0-9a-f]{12}\b"), "catalog <digest>"),
     (re.compile(r"\b[0-9a-f]{12}\b"), "<digest>"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00| UTC)?"), "<time>"),
+    (re.compile(r"\buntil \d{4}-\d\d-\d\d\b"), "until <day>"),
     (re.compile(r"\d+(\.\d+)? ?(ms|s|seconds|rows/s)\b"), "<duration>"),
     # Counts are released on edges that follow from the installation's key.
     (re.compile(r"(?:(?:-|\d+0) +){2}(?:-|\d+0) to (?:-|\d+0)$", re.MULTILINE), "<counts>"),
